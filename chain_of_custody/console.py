@@ -1,0 +1,203 @@
+"""The one place, beside each `cli.py`, that prints: language, tables, progress, errors and exit codes of all tools.
+
+Results go to standard output, everything else (progress, notices, errors) to standard error, so that `--json` output
+can be piped. Each tool's `main` is `run(app)`.
+
+```python
+from chain_of_custody import console
+
+say = console.text("画像を読みました", "image read")   # the language of this run
+console.run(app)                                        # handles --lang, errors, Ctrl-C and exit codes
+```
+"""
+
+from __future__ import annotations
+
+import json
+import locale
+import os
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from chain_of_custody.errors import HozenError, Language
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
+
+EXIT_OK = 0
+EXIT_NG = 1
+EXIT_USAGE = 2
+EXIT_PARTIAL = 3
+EXIT_EVIDENCE = 4
+EXIT_WRITE = 5
+EXIT_INTERRUPTED = 130
+
+
+def _language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Language:
+    """Language of a run: `--lang` anywhere on the command line, else the locale, else English."""
+    for position, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        value = ""
+        if argument == "--lang" and position + 1 < len(arguments):
+            value = arguments[position + 1]
+        elif argument.startswith("--lang="):
+            value = argument.partition("=")[2]
+        if value in ("ja", "en"):
+            return cast("Language", value)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environment.get(name):
+            return "ja" if environment[name].lower().startswith("ja") else "en"
+    if sys.platform == "win32":
+        # Windows sets none of these; getlocale() there gives 'Japanese_Japan'.
+        return "ja" if (locale.getlocale()[0] or "").lower().startswith("ja") else "en"
+    return "en"
+
+
+_language: Language = _language_of(sys.argv[1:], os.environ)
+
+
+def language() -> Language:
+    """Language of this run."""
+    return _language
+
+
+def set_language(value: Language) -> None:
+    """Set the language of this run (for tests and for library users)."""
+    global _language  # noqa: PLW0603 - one process serves one user in one language
+    _language = value
+
+
+def text(ja: str, en: str) -> str:
+    """Of two wordings of the same message, the one in the language of this run."""
+    return ja if _language == "ja" else en
+
+
+def _check_lang(value: str | None) -> str | None:
+    if value not in (None, "ja", "en"):
+        raise typer.BadParameter(text("ja か en を指定してください", "give ja or en"))
+    return value
+
+
+LangOption = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="ja|en",
+        callback=_check_lang,
+        help=text("表示言語(既定はロケールに従う)", "language of messages (default: from the locale)"),
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help=text("結果を JSON で標準出力に出す", "write the result as JSON to standard output")),
+]
+
+
+def out_console() -> Console:
+    """A rich console on standard output, made now so that redirection in tests is seen."""
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def error_console() -> Console:
+    """A rich console on standard error."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def print_json(value: Any) -> None:  # noqa: ANN401 - whatever json can write
+    """One JSON document on standard output, with Japanese as such."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def notice(ja: str, en: str) -> None:
+    """One line for the user on standard error, in the language of this run."""
+    error_console().print(text(ja, en), markup=False)
+
+
+def fail(error: HozenError, *, as_json: bool = False) -> NoReturn:
+    """Print `error` with its hint and exit with its code."""
+    if as_json:
+        print_json(
+            {"error": type(error).__name__, "message": error.message(_language), "hint": error.hint(_language)},
+        )
+    console = error_console()
+    console.print(f"{text('エラー', 'error')}: {error.message(_language)}", markup=False)
+    if error.hint(_language):
+        console.print(f"  → {error.hint(_language)}", markup=False)
+    sys.exit(error.exit_code)
+
+
+def run(app: Callable[[], Any]) -> NoReturn:
+    """Run a typer application as a program: errors become messages and exit codes, Ctrl-C and SIGTERM exit 130."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    # A stop from outside (kill, a closing session) leaves the same resumable state as Ctrl-C.
+    signal.signal(signal.SIGTERM, stop)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # Names on evidence may hold what the terminal cannot show; that must never end a run.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except HozenError as error:
+        fail(error, as_json="--json" in sys.argv)
+    except KeyboardInterrupt:
+        notice("中断しました。", "Interrupted.")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a pipe went away (| head): not an error of the evidence.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_OK)
+    sys.exit(EXIT_OK)
+
+
+class ProgressTask:
+    """One line of progress; `advance(n)` after n units (bytes or items) are done."""
+
+    def __init__(self, progress: Progress | None, task_id: Any) -> None:  # noqa: ANN401 - rich's own id type
+        self._progress = progress
+        self._task_id = task_id
+
+    def advance(self, amount: int) -> None:
+        """Move on by `amount` units."""
+        if self._progress is not None:
+            self._progress.advance(self._task_id, amount)
+
+    def update(self, *, completed: int | None = None, total: int | None = None, description: str | None = None) -> None:
+        """Set position, total or the words in front."""
+        if self._progress is not None:
+            self._progress.update(self._task_id, completed=completed, total=total, description=description)
+
+
+@contextmanager
+def progress(description: str, total: int | None, *, unit: str = "bytes") -> Iterator[ProgressTask]:
+    """Progress with rate and remaining time on standard error; silent where that is no terminal.
+
+    `total` counts bytes (`unit="bytes"`) or items (`unit="items"`).
+    """
+    if not sys.stderr.isatty():
+        yield ProgressTask(None, None)
+        return
+    columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn()]
+    columns += [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [MofNCompleteColumn()]
+    columns.append(TimeRemainingColumn())
+    with Progress(*columns, console=error_console(), transient=True) as bar:
+        yield ProgressTask(bar, bar.add_task(description, total=total))
