@@ -1,0 +1,134 @@
+"""Set everything up and run the sample (`python3 start.py demo`) or the tests (`python3 start.py test`).
+
+Needs nothing but Python 3.11, 3.12 or 3.13: makes `.venv` beside this file, installs the pinned packages of
+`requirements.lock` into it (wheels, checked by hash) and goes on from there. Safe to run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+VENV = HERE / ".venv"
+LOCK = HERE / "requirements.lock"
+STAMP = VENV / "hozen-setup.sha256"
+SUPPORTED = ((3, 11), (3, 12), (3, 13))
+USAGE = """usage: python3 start.py demo|test|setup [arguments for pytest]
+  demo   set up, then find the My Numbers on examples/sample.E01 and open nothing: paths are printed
+  test   set up, then run all tests
+  setup  set up only"""
+
+
+def say(message: str) -> None:
+    """One line to the user, at once."""
+    print(message, flush=True)
+
+
+def fail(message: str) -> None:
+    """End with a message; exit code 2, since nothing was started."""
+    print(message, file=sys.stderr)
+    sys.exit(2)
+
+
+def find_python() -> str:
+    """A Python that the packages have wheels for: this one, else another on PATH."""
+    if sys.version_info[:2] in SUPPORTED:
+        return sys.executable
+    for _, minor in reversed(SUPPORTED):
+        found = shutil.which(f"python3.{minor}")
+        if found:
+            return found
+    fail(
+        f"hozen runs on Python 3.11, 3.12 and 3.13; this is {sys.version.split()[0]} and no other was found on PATH.\n"
+        "Install one of them and run this again, e.g. with: python3.13 start.py demo",
+    )
+    raise AssertionError
+
+
+def venv_program(name: str) -> str:
+    """Path of a program inside `.venv`."""
+    folder, ending = ("Scripts", ".exe") if os.name == "nt" else ("bin", "")
+    return str(VENV / folder / f"{name}{ending}")
+
+
+def make_venv(python: str) -> None:
+    """Make `.venv`; on a Debian without the package python3-venv, install it if we may, else say how."""
+    command = [python, "-m", "venv", "--clear", str(VENV)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        say("this Python has no venv module: installing Debian's package python3-venv")
+        subprocess.run(["apt-get", "update", "-qq"], check=False)
+        subprocess.run(["apt-get", "install", "-y", "-qq", "python3-venv"], check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+    fail(
+        f"cannot make a virtual environment in {VENV}:\n{done.stdout}{done.stderr}\n"
+        "On Debian or Ubuntu: sudo apt-get install python3-venv",
+    )
+
+
+def setup() -> None:
+    """Make the environment of the lock file unless it stands already."""
+    wanted = hashlib.sha256(LOCK.read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
+    if STAMP.is_file() and STAMP.read_text(encoding="ascii").strip() == wanted:
+        return
+    python = find_python()
+    say("setting up: virtual environment .venv and pinned packages (about half a minute)")
+    make_venv(python)
+    pip = [venv_program("python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    for arguments in (
+        ["--only-binary", ":all:", "--require-hashes", "-r", str(LOCK)],
+        ["--no-deps", "--editable", str(HERE)],
+    ):
+        done = subprocess.run(pip + arguments, check=False)
+        if done.returncode != 0:
+            fail(f"installing failed ({' '.join(arguments)}); is the package index reachable? Run this again then.")
+    STAMP.write_text(wanted + "\n", encoding="ascii")
+
+
+def demo() -> int:
+    """The main job on the sample image, in a new folder, so that every run starts afresh."""
+    folder = Path(tempfile.mkdtemp(prefix="hozen-demo-"))
+    case = folder / "sample.case"
+    image = HERE / "examples" / "sample.E01"
+    environment = dict(os.environ)
+    # The demonstration makes its own throwaway key: it must not touch the keys of a person who tries it.
+    environment["HOZEN_CONFIG_HOME"] = str(folder / "config")
+    for command in (
+        [venv_program("triage"), "scan", str(image), "--case", str(case)],
+        [venv_program("custody"), "verify", str(case)],
+    ):
+        say("\n$ " + " ".join(["triage" if "triage" in command[0] else "custody", *command[1:]]))
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
+        # 3 = done, but something on the image could not be read (the sample holds an encrypted zip on purpose).
+        if done.returncode not in (0, 3):
+            return done.returncode
+    reports = sorted(case.glob("scans/*/report.html"))
+    say(f"\nreport: {reports[-1] if reports else 'missing'}\ncase:   {case}")
+    return 0 if reports else 1
+
+
+def main() -> int:
+    """Run the command given on the command line."""
+    if len(sys.argv) < 2 or sys.argv[1] not in ("demo", "test", "setup"):
+        fail(USAGE)
+    setup()
+    if sys.argv[1] == "demo":
+        return demo()
+    if sys.argv[1] == "test":
+        command = [venv_program("python"), "-m", "pytest", "-n", "auto", *sys.argv[2:]]
+        return subprocess.run(command, cwd=HERE, check=False).returncode
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
