@@ -1,0 +1,257 @@
+"""Child processes that do untrusted work: each task ends with a result or with the reason why it has none.
+
+Evidence is hostile: a parser may crash, hang or eat all memory. So tasks run in children with a memory limit and a
+deadline; a child that dies or overruns is replaced, and its task becomes a `Failure`. Results come in any order; the
+caller sorts them by task, so that the outcome does not depend on the number of children.
+
+```python
+with Pool(start=make_handler, argument=settings, count=2) as pool:
+    for task, outcome in pool.run(tasks):
+        ...
+```
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+    from types import TracebackType
+
+MEMORY_LIMIT_BYTES = 1 << 30
+"""Address space that one child may use beyond what it has when it is ready to work."""
+
+AHEAD = 4
+"""Tasks handed to a child beyond the one it works on, so that it never waits for the parent."""
+
+PR_SET_PDEATHSIG = 1
+
+
+class Task(Protocol):
+    """What a pool needs to know of a task."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the task may take before its child is killed."""
+
+
+TaskT = TypeVar("TaskT", bound=Task)
+ResultT = TypeVar("ResultT")
+ArgumentT = TypeVar("ArgumentT")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task has no result: the child died, ran out of time or memory, or raised `detail` (a class name)."""
+
+    kind: Literal["crash", "time", "memory", "error"]
+    detail: str
+
+
+@dataclass(slots=True)
+class _Child(Generic[TaskT]):
+    process: SpawnProcess
+    connection: Connection
+    waiting: deque[TaskT]
+    deadline: float | None = None
+    ready: bool = False
+
+
+def _limit_memory(extra_bytes: int) -> None:
+    """Let the process take `extra_bytes` of address space more than now; where the system has no such limit, none.
+
+    On Windows a job object would do it; there the deadline alone holds.
+    """
+    try:
+        import resource  # noqa: PLC0415 - POSIX only
+
+        pages = int(open("/proc/self/statm", encoding="ascii").read().split()[0])  # noqa: SIM115, PTH123
+        limit = pages * resource.getpagesize() + extra_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold clear numbers
+    except (ImportError, OSError, ValueError):
+        return
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends; elsewhere the closed pipe does it at the next task."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == 1:
+            os._exit(1)
+
+
+def _serve(
+    connection: Connection,
+    start: Callable[[Any], Callable[[Any], Any]],
+    argument: Any,  # noqa: ANN401 - whatever the caller's start takes
+    memory_bytes: int,
+) -> None:
+    """The life of a child: get ready, then one answer for each task until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    _die_with_parent()
+    # Native libraries write to these what they please, clear content included.
+    quiet = os.open(os.devnull, os.O_RDWR)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    try:
+        handle = start(argument)
+        _limit_memory(memory_bytes)
+        connection.send(("ready", None))
+        while True:
+            task = connection.recv()
+            connection.send(("begun", None))
+            try:
+                answer = ("done", handle(task))
+            except MemoryError:
+                answer = ("failed", Failure("memory", ""))
+            except Exception as error:  # noqa: BLE001 - becomes a coverage line; only the class, never the message
+                answer = ("failed", Failure("error", type(error).__name__))
+            connection.send(answer)
+    except (EOFError, OSError):
+        return
+
+
+class Pool(Generic[TaskT, ResultT, ArgumentT]):
+    """`count` children, each made ready by `start(argument)`, which returns the function that does one task."""
+
+    def __init__(
+        self,
+        start: Callable[[ArgumentT], Callable[[TaskT], ResultT]],
+        argument: ArgumentT,
+        count: int,
+        *,
+        memory_bytes: int = MEMORY_LIMIT_BYTES,
+        start_seconds: float = 300.0,
+    ) -> None:
+        self._start = start
+        self._argument = argument
+        self._count = max(1, count)
+        self._memory_bytes = memory_bytes
+        self._start_seconds = start_seconds
+        self._context = multiprocessing.get_context("spawn")
+        self._children: list[_Child[TaskT]] = []
+
+    def __enter__(self) -> Pool[TaskT, ResultT, ArgumentT]:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for child in self._children:
+            self._end(child)
+        self._children.clear()
+
+    def _end(self, child: _Child[TaskT]) -> None:
+        child.connection.close()
+        child.process.kill()
+        child.process.join()
+        child.process.close()
+
+    def _new_child(self) -> _Child[TaskT]:
+        here, there = self._context.Pipe()
+        process = self._context.Process(
+            target=_serve,
+            args=(there, self._start, self._argument, self._memory_bytes),
+            daemon=True,
+        )
+        process.start()
+        there.close()
+        return _Child(process, here, deque(), deadline=time.monotonic() + self._start_seconds)
+
+    def run(self, tasks: Iterable[TaskT]) -> Iterator[tuple[TaskT, ResultT | Failure]]:
+        """Do all `tasks`; yield each with its result or `Failure`, in the order in which they end."""
+        source = iter(tasks)
+        returned: deque[TaskT] = deque()
+        exhausted = False
+        stillborn = 0
+
+        def next_task() -> TaskT | None:
+            nonlocal exhausted
+            if returned:
+                return returned.popleft()
+            if exhausted:
+                return None
+            task = next(source, None)
+            exhausted = task is None
+            return task
+
+        def fill(child: _Child[TaskT]) -> None:
+            while len(child.waiting) <= AHEAD:
+                task = next_task()
+                if task is None:
+                    return
+                child.waiting.append(task)
+                with contextlib.suppress(OSError):  # a dead child is found by its closed pipe below
+                    child.connection.send(task)
+
+        while True:
+            while len(self._children) < self._count and not (exhausted and not returned and self._children):
+                task = next_task()
+                if task is None:
+                    break
+                returned.appendleft(task)
+                self._children.append(self._new_child())
+            if not any(child.waiting for child in self._children) and exhausted and not returned:
+                return
+            deadlines = [child.deadline for child in self._children if child.deadline is not None]
+            patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+            by_pipe = {child.connection: child for child in self._children}
+            for connection in wait(list(by_pipe), timeout=patience):
+                child = by_pipe[connection]  # type: ignore[index]
+                try:
+                    word, value = child.connection.recv()
+                except (EOFError, OSError):
+                    child.process.join()
+                    if not child.ready:
+                        stillborn += 1
+                        if stillborn > self._count * 3:
+                            raise RuntimeError("worker processes cannot start") from None
+                    yield from self._replace(child, Failure("crash", f"exit {child.process.exitcode}"), returned)
+                    continue
+                if word == "ready":
+                    child.ready = True
+                    child.deadline = None
+                    fill(child)
+                elif word == "begun":
+                    child.deadline = time.monotonic() + child.waiting[0].seconds
+                else:
+                    child.deadline = None
+                    task = child.waiting.popleft()
+                    fill(child)
+                    yield task, value
+            now = time.monotonic()
+            for child in [child for child in self._children if child.deadline is not None and child.deadline < now]:
+                yield from self._replace(child, Failure("time", ""), returned)
+
+    def _replace(
+        self,
+        child: _Child[TaskT],
+        failure: Failure,
+        returned: deque[TaskT],
+    ) -> Iterator[tuple[TaskT, Failure]]:
+        """End `child`: the task it worked on has failed, those it had not begun go to others."""
+        self._children.remove(child)
+        working = child.deadline is not None and child.ready
+        failed = child.waiting.popleft() if working and child.waiting else None
+        returned.extend(child.waiting)
+        self._end(child)
+        if failed is not None:
+            yield failed, failure
