@@ -1,0 +1,172 @@
+"""Findings and coverage lines: what was found where, and what could not be read; one JSON object a line.
+
+Values are masked before they come here. `hmac` (HMAC-SHA256 with the secret of the case) stands in for a number: equal
+numbers have equal HMACs, so persons can be counted; a findings file with HMACs counts as 特定個人情報.
+The format is documented in `docs/case-folder.md`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from chain_of_custody.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+FORMAT_VERSION = 1
+
+Kind = Literal["my_number", "yara"]
+Confidence = Literal["high", "medium", "low"]
+CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
+CoverageReason = Literal["encrypted", "damaged", "unsupported", "limit"]
+
+
+@dataclass(slots=True)
+class Finding:
+    """One finding.
+
+    `offset` is the byte offset in the media (None where the bytes have no place of their own there), `file_offset`
+    the one in the content of the file (None inside containers), `copies` further media offsets of the same number in
+    the same file. `file_id` names the stream inside its file system, so that it can be read again.
+    """
+
+    kind: Kind
+    state: str
+    layers: str
+    path: str
+    masked: str = ""
+    hmac: str = ""
+    confidence: str = ""
+    reasons: tuple[str, ...] = ()
+    reason_codes: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
+    offset: int | None = None
+    file_offset: int | None = None
+    container: str = ""
+    location: str = ""
+    encoding: str = ""
+    times: Mapping[str, Any] = field(default_factory=dict)
+    copies: tuple[int, ...] = ()
+    file_id: str = ""
+    rule: str = ""
+    tags: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    strings: tuple[Mapping[str, Any], ...] = ()
+
+    def sort_key(self) -> tuple[Any, ...]:
+        """Order of the findings file: by place on the media, then by path and place in the file."""
+        return (
+            self.kind,
+            self.offset is None,
+            self.offset or 0,
+            self.layers,
+            self.container,
+            self.location,
+            self.file_offset if self.file_offset is not None else -1,
+            self.hmac,
+            self.rule,
+        )
+
+    def to_json(self, identifier: str) -> dict[str, Any]:
+        """The object of one line."""
+        line: dict[str, Any] = {"v": FORMAT_VERSION, "id": identifier, "kind": self.kind}
+        if self.kind == "my_number":
+            line |= {
+                "masked": self.masked,
+                "hmac": self.hmac,
+                "confidence": self.confidence,
+                "reasons": list(self.reasons),
+                "reason_codes": list(self.reason_codes),
+                "rivals": list(self.rivals),
+            }
+        else:
+            line |= {
+                "rule": self.rule,
+                "tags": list(self.tags),
+                "meta": dict(self.meta),
+                "strings": [dict(item) for item in self.strings],
+            }
+        line |= {
+            "layers": self.layers,
+            "path": self.path,
+            "state": self.state,
+            "offset": self.offset,
+            "file_offset": self.file_offset,
+            "container": self.container,
+            "location": self.location,
+            "encoding": self.encoding,
+            "times": dict(self.times),
+        }
+        if self.copies:
+            line["copies"] = list(self.copies)
+        if self.file_id:
+            line["file_id"] = self.file_id
+        return line
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CoverageLine:
+    """Something that was not fully read: what, where, why. `offset` and `size` are bytes in the media, -1 if unknown."""
+
+    path: str
+    reason: CoverageReason
+    detail: str
+    layers: str = ""
+    container: str = ""
+    offset: int = -1
+    size: int = -1
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of one line."""
+        return {
+            "path": self.path,
+            "kind": "unreadable",
+            "reason": self.reason,
+            "detail": self.detail,
+            "layers": self.layers,
+            "container": self.container,
+            "offset": None if self.offset < 0 else self.offset,
+            "size": None if self.size < 0 else self.size,
+        }
+
+
+def encode_line(value: Mapping[str, Any]) -> str:
+    """One object as one line, ending in a newline: keys in the order given, Japanese as such."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write a new JSON-lines file; raises FileExistsError rather than overwrite."""
+    with path.open("x", encoding="utf-8", newline="\n", errors="backslashreplace") as file:
+        file.writelines(encode_line(line) for line in lines)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Objects of a JSON-lines file; raises `UsageError` with file and line where one is no JSON object."""
+    number = 0
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                value = json.loads(line)
+                if not isinstance(value, dict):
+                    raise TypeError(number)
+                yield value
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{path} の {number} 行目は findings の形式ではありません",
+            f"{path}, line {number}: not a line of findings",
+            hint_ja="triage scan が書いた findings.jsonl を指定してください",
+            hint_en="give the findings.jsonl that triage scan wrote",
+        ) from error
+    except OSError as error:
+        raise UsageError(f"{path} を読めません: {error.strerror}", f"cannot read {path}: {error.strerror}") from error
+
+
+def numbered(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:
+    """Lines of a findings file: sorted by place, with ids F000001, F000002, … in that order."""
+    for number, finding in enumerate(sorted(findings, key=Finding.sort_key), 1):
+        yield finding.to_json(f"F{number:06d}")
