@@ -13,6 +13,7 @@ console.run(app)                                        # handles --lang, errors
 
 from __future__ import annotations
 
+import getpass
 import json
 import locale
 import os
@@ -128,6 +129,11 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - whatever json can write
 def notice(ja: str, en: str) -> None:
     """One line for the user on standard error, in the language of this run."""
     error_console().print(text(ja, en), markup=False)
+
+
+def ask_secret(ja: str, en: str) -> bytes:
+    """What a person types at a terminal, not shown (only where there is a terminal)."""
+    return getpass.getpass(text(ja, en), stream=sys.stderr).encode("utf-8")
 
 
 def fail(error: HozenError, *, as_json: bool = False) -> NoReturn:

@@ -1,0 +1,724 @@
+"""The case: a folder with a signed ledger. The library's main entrance.
+
+```python
+from chain_of_custody import FileHash, init_case, open_case
+
+init_case(Path("case"), name="2026-017").close()
+with open_case(Path("case"), tool="preserve") as case:
+    case.append("note", {"text": "電源断で受領"}, src="typed")
+    with case.action("verify", {"image": "disk.E01"}) as action:     # verify.begin is on disk before the block runs
+        action.set_result({"equal": "yes"}, outputs=[FileHash("…64 hex…", 1024)])
+```
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from chain_of_custody import (
+    clock,
+    details,
+    entries,
+    jcs,
+    ledger,
+    operator_key,
+    secret,
+    signing,
+    tool_identity,
+)
+from chain_of_custody.entries import Entry, EntryError, FileHash
+from chain_of_custody.errors import CaseNotFoundError, KeyAccessError, LedgerError, UsageError
+from chain_of_custody.people import People, Person, read_people
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from chain_of_custody.entries import Source
+    from chain_of_custody.errors import Language
+    from chain_of_custody.jcs import Json
+    from chain_of_custody.ledger import Recovery, Tail
+    from chain_of_custody.signing import Signer
+
+SESSION_HOURS = 24
+VERIFY_SCRIPT = "verify.sh"
+README_NAME = "README-検証.txt"
+SIGNERS_NAME = "allowed_signers"
+REVOKED_NAME = "revoked_keys"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyNotice:
+    """What a report says of the operator's key."""
+
+    actor: str
+    role: str
+    fingerprint: str
+    """`SHA256:…` of the public key."""
+    protection: signing.Protection
+    ja: str
+    en: str
+
+
+_PROTECTION_TEXT: Mapping[str, tuple[str, str]] = {
+    "none": ("作業者の鍵にパスフレーズなし", "the operator's key has no passphrase"),
+    "passphrase": ("作業者の鍵はパスフレーズで保護", "the operator's key is protected by a passphrase"),
+    "agent": ("作業者の鍵は ssh-agent にある", "the operator's key is held by ssh-agent"),
+    "token": ("作業者の鍵はトークンにある", "the operator's key is on a token"),
+}
+
+
+@dataclass(slots=True)
+class Session:
+    """A session key in memory, and until when it may sign."""
+
+    id: str
+    key: Ed25519PrivateKey
+    auth: dict[str, Json]
+    sig: str
+    not_after_ns: int
+    opened: bool = False
+    """Whether the entry that authorises it is in the ledger."""
+
+
+def new_session(signer: Signer, fingerprint: str, actor: str, role: str, hours: float = SESSION_HOURS) -> Session:
+    """A session for `actor`, authorised by the person's key for the case with this fingerprint (empty: being made)."""
+    key = Ed25519PrivateKey.generate()
+    now = clock.now()
+    not_after = entries.moment_of(now.ts) + timedelta(hours=hours)
+    auth: dict[str, Json] = {
+        "case": fingerprint,
+        "session": secrets.token_hex(16),
+        "key": base64.b64encode(_raw_public(key)).decode("ascii"),
+        "actor": actor,
+        "role": role,
+        "not_after": not_after.isoformat(timespec="microseconds"),
+    }
+    sig = signer.sign(jcs.dumps(auth), signing.SESSION_NAMESPACE)
+    lifetime_ns = int(hours * 3600 * 1_000_000_000)
+    return Session(str(auth["session"]), key, auth, sig, now.time_ns + lifetime_ns)
+
+
+def _raw_public(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+class Action:
+    """What runs between `<kind>.begin` and `<kind>.end`; `set_result` says what the end entry holds."""
+
+    def __init__(self, begin: Entry) -> None:
+        self.begin = begin
+        self._result: dict[str, Json] = {}
+        self._inputs: tuple[FileHash, ...] = ()
+        self._outputs: tuple[FileHash, ...] = ()
+        self._status: str = "done"
+
+    def set_result(
+        self,
+        body: Mapping[str, Json],
+        *,
+        outputs: Sequence[FileHash] = (),
+        status: Literal["done", "partial"] = "done",
+        inputs: Sequence[FileHash] = (),
+    ) -> None:
+        """Body, files and status of the end entry; a later call replaces an earlier one."""
+        self._result = dict(body)
+        self._outputs = tuple(outputs)
+        self._inputs = tuple(inputs)
+        self._status = status
+
+
+class Case:
+    """An open case folder. Writing opens a session at the first entry; `close` (or leaving `with`) closes it."""
+
+    def __init__(
+        self,
+        path: Path,
+        first: Entry,
+        *,
+        key: Path | None = None,
+        passphrase: Callable[[], bytes] | None = None,
+        new_passphrase: Callable[[], bytes] | None = None,
+        actor: str | None = None,
+        tool: str = "custody",
+    ) -> None:
+        self.path = path
+        self._first = first
+        self._key_path = key
+        self._passphrase = passphrase
+        self._new_passphrase = new_passphrase
+        self._actor = actor
+        self._tool_name = tool
+        self._ledger = ledger.Ledger(path)
+        self._signer: Signer | None = None
+        self._session: Session | None = None
+        self._secret: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"Case({str(self.path)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- facts --------------------------------------------------------------------------------------------------------
+
+    @property
+    def case_id(self) -> str:
+        """Id of the case, from its first entry."""
+        return str(self._first.body["case_id"])
+
+    @property
+    def name(self) -> str:
+        """The case's name as its maker typed it; empty if none."""
+        return str(self._first.body.get("name", ""))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the first line: what goes on paper."""
+        return self._first.sha256
+
+    @property
+    def policy(self) -> Mapping[str, str]:
+        """Policy of the case, from its first entry."""
+        policy = self._first.body["policy"]
+        return {str(k): str(v) for k, v in policy.items()} if isinstance(policy, dict) else {}
+
+    @property
+    def language(self) -> Language:
+        """Language of this run."""
+        from chain_of_custody import console  # noqa: PLC0415 - keeps the library free of the command line
+
+        return console.language()
+
+    def people(self) -> People:
+        """The people of the case with their roles and keys, as the ledger says now."""
+        return read_people(self.path)
+
+    @property
+    def signer(self) -> Signer:
+        """The operator's key, unlocked (asked for when needed). Raises KeyAccessError."""
+        if self._signer is None:
+            self._signer = operator_key.operator_key(self._key_path, self._passphrase, self._new_passphrase).key
+        return self._signer
+
+    def operator(self) -> Person:
+        """The person of the case whose key this is. Raises KeyAccessError for a key that the case does not know."""
+        return self.people().holder(self.signer.public_line, self._actor)
+
+    def key_notice(self) -> KeyNotice:
+        """What a report says of the operator's key (for instance that it has no passphrase)."""
+        person = self.operator()
+        ja, en = _PROTECTION_TEXT[self.signer.protection]
+        return KeyNotice(
+            person.id,
+            person.role,
+            signing.fingerprint(self.signer.public_line),
+            self.signer.protection,
+            ja,
+            en,
+        )
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    def append(
+        self,
+        type: str,  # noqa: A002 - the member's name in the format
+        body: Mapping[str, Json],
+        *,
+        item: str | None = None,
+        inputs: Sequence[FileHash] = (),
+        outputs: Sequence[FileHash] = (),
+        src: Source = "auto",
+        details: bytes | None = None,
+    ) -> Entry:
+        """Append one entry; it is signed and on disk when this returns.
+
+        `details` (text or bytes, kept outside the ledger so that it can be removed later) goes to
+        `details/<sha256>.json` with a salt. Raises LedgerError when the ledger cannot be written, UsageError when the
+        type, the body or the role does not fit.
+        """
+        draft = _Draft(type, dict(body), item, tuple(inputs), tuple(outputs), src, self._write_details(details))
+        return self._append(draft)
+
+    @contextmanager
+    def action(
+        self,
+        kind: str,
+        body: Mapping[str, Json],
+        *,
+        item: str | None = None,
+        inputs: Sequence[FileHash] = (),
+    ) -> Iterator[Action]:
+        """Write `<kind>.begin` (on disk before the block runs), run the block, write `<kind>.end`.
+
+        The end says `done` or `partial` (Action.set_result), `failed` with the class of an exception (never its
+        words, which may hold what must not be recorded), or `interrupted`. Exceptions go on to the caller.
+        """
+        begin = self.append(f"{kind}.begin", {**body, "run": self._run()}, item=item, inputs=inputs)
+        action = Action(begin)
+        try:
+            yield action
+        except BaseException as error:
+            stopped = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+            ending: dict[str, Json] = {
+                **action._result,  # noqa: SLF001 - Action and Case are one thing
+                "begin": begin.seq,
+                "status": "interrupted" if stopped else "failed",
+                "error": type(error).__name__,
+            }
+            self._end(kind, ending, item, action)
+            raise
+        self._end(
+            kind,
+            {**action._result, "begin": begin.seq, "status": action._status},  # noqa: SLF001
+            item,
+            action,
+        )
+
+    def _end(self, kind: str, body: dict[str, Json], item: str | None, action: Action) -> None:
+        self.append(f"{kind}.end", body, item=item, inputs=action._inputs, outputs=action._outputs)  # noqa: SLF001
+
+    def _run(self) -> dict[str, Json]:
+        return {
+            "command": tool_identity.masked_command(),
+            "host": operator_key.host_name(),
+            "user": operator_key.user_name(),
+            "pid": os.getpid(),
+        }
+
+    def _write_details(self, data: bytes | None) -> str | None:
+        if data is None:
+            return None
+        try:
+            return details.write(self.path, data)
+        except OSError as error:
+            raise LedgerError(
+                f"詳細ファイルを書き込めません: {self.path / details.FOLDER}: {error.strerror}",
+                f"cannot write the details file in {self.path / details.FOLDER}: {error.strerror}",
+            ) from error
+
+    def _current_session(self) -> Session:
+        """The session that signs; a new one when there is none or the old one is about to expire."""
+        now_ns = clock.now().time_ns
+        if self._session is None or now_ns > self._session.not_after_ns - 60_000_000_000:
+            person = self.operator()
+            self._session = new_session(self.signer, self.fingerprint, person.id, person.role)
+        return self._session
+
+    def _append(self, draft: _Draft) -> Entry:
+        session = self._current_session()
+        role = str(session.auth["role"])
+        entry_type = entries.TYPES.get(draft.type)
+        if entry_type is None:
+            raise UsageError(f"台帳にない種別です: {draft.type}", f"no such type of entry: {draft.type}")
+        if role not in entry_type.roles:
+            raise UsageError(
+                f"{role}は「{entry_type.ja}」を記録できません",
+                f"the role {entries.ROLES[role]} may not record “{entry_type.en}”",
+                hint_ja="権限のある人の鍵を --as と --key で指定してください",
+                hint_en="give the id and key of a person with that right (--as, --key)",
+            )
+        written: list[Entry] = []
+
+        def make(tail: Tail) -> ledger.Batch:
+            written[:] = self._build(tail, session, draft)
+            return ledger.Batch(tuple(written), session.id, session.key.sign)
+
+        self._ledger.append(make)
+        session.opened = True
+        return written[-1]
+
+    def _build(self, tail: Tail, session: Session, draft: _Draft) -> list[Entry]:
+        """The entries to write: what has to come before `draft` (session, recovery, clock), then `draft`."""
+        drafts: list[_Draft] = []
+        if not session.opened:
+            drafts.append(_Draft("session.open", self._session_body(session)))
+        if tail.recovery is not None:
+            drafts.append(_recovery_draft(tail.recovery))
+        now = clock.now()
+        last = tail.last
+        step = clock.shift_ns(clock.Reading(last.ts, last.time_ns, last.mono_ns, last.boot), now)
+        if step:
+            within = last.boot is not None and last.boot == now.boot
+            drafts.append(
+                _Draft(
+                    "clock.changed",
+                    {
+                        "reason": "set" if within else "before_last_entry",
+                        "shift_ns": str(step),
+                        "last_ts": last.ts,
+                    },
+                ),
+            )
+        drafts.append(draft)
+        built: list[Entry] = []
+        for number, one in enumerate(drafts):
+            reading = now if number == 0 else _not_before(clock.now(), now)
+            now = reading
+            built.append(self._entry(built[-1] if built else last, reading, session, one))
+        return built
+
+    def _session_body(self, session: Session) -> dict[str, Json]:
+        return {
+            "auth": session.auth,
+            "sig": session.sig,
+            "key_protection": self.signer.protection,
+            "run": self._run(),
+        }
+
+    def _entry(self, previous: Entry, now: clock.Reading, session: Session, draft: _Draft) -> Entry:
+        return build_entry(previous, now, session, draft, self._tool_name)
+
+    # --- the case's secret -------------------------------------------------------------------------------------------
+
+    def secret(self) -> bytes:
+        """The 32 bytes that key the HMAC of numbers. Raises KeyAccessError. Never write them anywhere."""
+        if self._secret is None:
+            path = self.path / secret.SECRET_NAME
+            try:
+                data = path.read_bytes()
+            except OSError as error:
+                raise KeyAccessError(
+                    f"事案の秘密値を読めません: {path}: {error.strerror}",
+                    f"cannot read the case's secret: {path}: {error.strerror}",
+                ) from error
+            value = secret.unwrap(data, self.signer)
+            if secret.commitment(value) != self._first.body.get("secret_check"):
+                raise KeyAccessError(
+                    f"事案の秘密値が台帳の最初の項と合いません: {path}",
+                    f"the case's secret does not fit the first entry of the ledger: {path}",
+                )
+            self._secret = value
+        return self._secret
+
+    def number_hmac(self, digits: str) -> str:
+        """HMAC-SHA256 (hex) of 12 ASCII digits with the case's secret."""
+        return secret.number_hmac(self.secret(), digits)
+
+    def close(self) -> None:
+        """Close the session, if one was opened, and the files."""
+        session = self._session
+        try:
+            if session is not None and session.opened:
+                self._session_close(session)
+        finally:
+            self._session = None
+            self._ledger.close()
+
+    def _session_close(self, session: Session) -> None:
+        draft = _Draft("session.close", {})
+
+        def make(tail: Tail) -> ledger.Batch:
+            return ledger.Batch(tuple(self._build(tail, session, draft)), session.id, session.key.sign)
+
+        self._ledger.append(make)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """An entry without the members that only the moment of writing gives."""
+
+    type: str
+    body: dict[str, Json]
+    item: str | None = None
+    inputs: tuple[FileHash, ...] = ()
+    outputs: tuple[FileHash, ...] = ()
+    src: Source = "auto"
+    details: str | None = None
+
+
+def _recovery_draft(recovery: Recovery) -> _Draft:
+    body: dict[str, Json] = {"kept_lines": str(recovery.kept_lines)}
+    if recovery.moved is not None:
+        body["moved_to"] = f"{ledger.RECOVERED_NAME}/{recovery.moved.sha256}"
+    if recovery.head_damaged:
+        body["head"] = "damaged"
+    return _Draft("ledger.recovered", body, outputs=(recovery.moved,) if recovery.moved is not None else ())
+
+
+def _not_before(reading: clock.Reading, before: clock.Reading) -> clock.Reading:
+    """Entries of one batch are written at one moment: a clock that is set just then is noticed by the next batch."""
+    return reading if clock.shift_ns(before, reading) == 0 else before
+
+
+def build_entry(previous: Entry | None, now: clock.Reading, session: Session, draft: _Draft, tool_name: str) -> Entry:
+    """The signed entry that follows `previous`. Raises UsageError when the body fits no entry."""
+    members: dict[str, Json] = {
+        "v": entries.VERSION,
+        "seq": previous.seq + 1 if previous is not None else 1,
+        "prev": previous.sha256 if previous is not None else entries.NO_PREVIOUS,
+        "ts": now.ts,
+        "mono_ns": str(now.mono_ns),
+        "session": session.id,
+        "actor": session.auth["actor"],
+        "role": session.auth["role"],
+        "type": draft.type,
+        "tool": tool_identity.tool(tool_name).to_json(),
+        "src": draft.src,
+        "body": draft.body,
+    }
+    if now.boot is not None:
+        members["boot"] = now.boot
+    if draft.item is not None:
+        members["item"] = draft.item
+    if draft.inputs:
+        members["in"] = [file.to_json() for file in draft.inputs]
+    if draft.outputs:
+        members["out"] = [file.to_json() for file in draft.outputs]
+    if draft.details is not None:
+        members["details"] = draft.details
+    try:
+        payload = jcs.dumps(members)
+        entry = entries.parse_payload(payload, session.key.sign(payload))
+    except jcs.NotCanonicalError as error:
+        raise UsageError(f"台帳に書けない値です: {error}", f"a value that the ledger cannot hold: {error}") from error
+    except EntryError as error:
+        raise UsageError(error.ja, error.en) from error
+    if len(payload) + 89 > entries.MAX_LINE_BYTES:
+        raise UsageError("1 項が長すぎます(8 MiB まで)", "the entry is too long (8 MiB at most)")
+    return entry
+
+
+# --- making, opening, finding -----------------------------------------------------------------------------------------
+
+
+def init_case(
+    path: Path,
+    *,
+    key: Path | None = None,
+    passphrase: Callable[[], bytes] | None = None,
+    new_passphrase: Callable[[], bytes] | None = None,
+    actor: str | None = None,
+    role: str = entries.OPERATOR,
+    name: str = "",
+    origin: str | None = None,
+    policy: Mapping[str, str] | None = None,
+    tool: str = "custody",
+) -> Case:
+    """Make a case in `path` (a new or empty folder) and return it open, its first session running.
+
+    `actor` is the person's id (default `user@host`), `role` one of entries.ROLES. The key is the operator's own
+    unless `key` names another; it is made at first use. Raises UsageError when the folder is a case or not empty,
+    LedgerError when it cannot be written, KeyAccessError.
+    """
+    actor = actor if actor is not None else operator_key.default_person_id()
+    if not entries.valid_person_id(actor):
+        raise UsageError(
+            f"使えない ID です: {actor}",
+            f"not usable as an id: {actor}",
+            hint_ja="空白と * ? ! , \" ' \\ { } # を含まない 64 文字以内にしてください",
+            hint_en="use at most 64 characters, no blanks, none of * ? ! , \" ' \\ { } #",
+        )
+    if role not in entries.TYPES["case.open"].roles:
+        raise UsageError(f"{role}は事案を開始できません", f"the role {role} cannot open a case")
+    _check_new_folder(path)
+    signer = operator_key.operator_key(key, passphrase, new_passphrase).key
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        first = _write_new_case(
+            path,
+            signer,
+            actor=actor,
+            role=role,
+            name=name,
+            origin=origin,
+            policy=dict(policy or {}),
+            tool=tool,
+        )
+    except OSError as error:
+        raise LedgerError(
+            f"事案フォルダーを作れません: {path}: {error.strerror}",
+            f"cannot make the case folder {path}: {error.strerror}",
+            hint_ja="空き容量と書込み権限を確かめてください",
+            hint_en="check free space and permission",
+        ) from error
+    case = Case(path, first[0], key=key, passphrase=passphrase, actor=actor, tool=tool)
+    case._signer = signer  # noqa: SLF001
+    case._session = first[1]  # noqa: SLF001
+    return case
+
+
+def _check_new_folder(path: Path) -> None:
+    if path.is_dir():
+        if (path / ledger.LEDGER_NAME).exists():
+            raise UsageError(f"すでに事案フォルダーです: {path}", f"already a case: {path}")
+        leftovers = {ledger.HEAD_NAME, ledger.LOCK_NAME, ledger.LEDGER_NAME + ".new", secret.SECRET_NAME}
+        leftovers |= {SIGNERS_NAME, REVOKED_NAME, VERIFY_SCRIPT, README_NAME}
+        # A run that was killed while it made the case leaves some of these and no ledger; it can be made again.
+        if {child.name for child in path.iterdir()} - leftovers:
+            raise UsageError(
+                f"空のフォルダーではありません: {path}",
+                f"the folder is not empty: {path}",
+                hint_ja="新しいフォルダーか空のフォルダーを指定してください",
+                hint_en="name a new or an empty folder",
+            )
+    elif path.exists():
+        raise UsageError(f"フォルダーではありません: {path}", f"not a folder: {path}")
+
+
+def _write_new_case(
+    path: Path,
+    signer: Signer,
+    *,
+    actor: str,
+    role: str,
+    name: str,
+    origin: str | None,
+    policy: dict[str, str],
+    tool: str,
+) -> tuple[Entry, Session]:
+    session = new_session(signer, "", actor, role)
+    value = secret.new_secret()
+    case_id = secrets.token_hex(16)
+    person: dict[str, Json] = {"id": actor, "role": role, "key": signer.public_line}
+    body: dict[str, Json] = {
+        "auth": session.auth,
+        "sig": session.sig,
+        "case_id": case_id,
+        "origin": origin if origin is not None else f"hozen.invalid/case/{case_id}",
+        "people": [person],
+        "policy": dict(policy),
+        "secret_check": secret.commitment(value),
+        "key_protection": signer.protection,
+        "run": {
+            "command": tool_identity.masked_command(),
+            "host": operator_key.host_name(),
+            "user": operator_key.user_name(),
+            "pid": os.getpid(),
+        },
+    }
+    if name:
+        body["name"] = name
+    first = build_entry(None, clock.now(), session, _Draft("case.open", body), tool)
+    wrapped = secret.wrap(value, [secret.recipient_for(signer)])
+    _replace_file(path / secret.SECRET_NAME, wrapped)
+    known = People.from_first(first)
+    _replace_file(path / SIGNERS_NAME, known.allowed_signers().encode())
+    _replace_file(path / REVOKED_NAME, known.revoked_keys().encode())
+    templates = resources.files("chain_of_custody") / "templates"
+    _replace_file(path / VERIFY_SCRIPT, (templates / VERIFY_SCRIPT).read_bytes(), mode=0o755)
+    _replace_file(path / README_NAME, (templates / "README.txt").read_bytes())
+    ledger.create(path, first, session.id, session.key.sign)
+    session.opened = True
+    return first, session
+
+
+def _replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    part = path.with_name(f".{path.name}.new")
+    part.unlink(missing_ok=True)
+    ledger.write_new_file(part, data)
+    part.chmod(mode)
+    part.replace(path)
+
+
+def _case_open(line: bytes) -> Entry:
+    if not line.endswith(b"\n"):
+        raise EntryError("1 行目が途中で切れています", "the first line is cut short")
+    entry = entries.parse_line(line[:-1])
+    if entry.type != "case.open" or entry.seq != 1:
+        raise EntryError("1 行目が case.open ではありません", "the first line is no case.open")
+    return entry
+
+
+def read_first(path: Path) -> Entry:
+    """The first entry of the case in `path`. Raises CaseNotFoundError or LedgerError."""
+    file = path / ledger.LEDGER_NAME
+    try:
+        with file.open("rb") as opened:
+            line = next(ledger.lines_of(opened), b"")
+    except FileNotFoundError as error:
+        raise CaseNotFoundError(
+            f"事案フォルダーではありません(ledger.jsonl なし): {path}",
+            f"not a case (no ledger.jsonl): {path}",
+            hint_ja="custody init DIR で作るか、--case で事案フォルダーを指定してください",
+            hint_en="make one with custody init DIR, or name the folder with --case",
+        ) from error
+    except OSError as error:
+        raise LedgerError(
+            f"台帳を読めません: {file}: {error.strerror}", f"cannot read the ledger: {file}: {error.strerror}"
+        ) from error
+    try:
+        return _case_open(line)
+    except EntryError as error:
+        raise LedgerError(
+            f"台帳の 1 行目が不正です: {file}: {error.ja}",
+            f"the first line of the ledger is invalid: {file}: {error.en}",
+            hint_ja="custody verify で確かめてください",
+            hint_en="run custody verify",
+        ) from error
+
+
+def open_case(
+    path: Path,
+    *,
+    key: Path | None = None,
+    passphrase: Callable[[], bytes] | None = None,
+    actor: str | None = None,
+    tool: str = "custody",
+) -> Case:
+    """Open the case in `path`; nothing is written until the first `append` or `action`.
+
+    Raises CaseNotFoundError when `path` is no case, LedgerError when its ledger cannot be read.
+    """
+    return Case(path, read_first(path), key=key, passphrase=passphrase, actor=actor, tool=tool)
+
+
+def _nearest_case(start: Path) -> Path | None:
+    for folder in (start, *start.parents):
+        if (folder / ledger.LEDGER_NAME).is_file():
+            return folder
+    return None
+
+
+def find_case(option: Path | None, evidence: Path | None, *, cwd: Path | None = None) -> tuple[Path, bool]:
+    """Which folder is the case, and whether it has still to be made.
+
+    The folder of the option; else the nearest parent of the current folder that holds `ledger.jsonl`; else
+    `<evidence>.case` in the current folder. Raises UsageError when the evidence lies inside another case, and
+    CaseNotFoundError when there is neither a case nor evidence to name one after.
+    """
+    here = (cwd if cwd is not None else Path.cwd()).resolve()
+    if option is not None:
+        chosen = here / option
+    else:
+        nearest = _nearest_case(here)
+        if nearest is not None:
+            chosen = nearest
+        elif evidence is not None:
+            chosen = here / f"{evidence.name}.case"
+        else:
+            raise CaseNotFoundError(
+                f"事案フォルダーが見つかりません({here} とその上位に ledger.jsonl なし)",
+                f"no case found (no ledger.jsonl in {here} or above)",
+                hint_ja="--case で指定するか、custody init DIR で作ってください",
+                hint_en="name one with --case, or make one with custody init DIR",
+            )
+    if evidence is not None:
+        holder = _nearest_case((here / evidence).resolve().parent)
+        if holder is not None and holder != chosen.resolve():
+            raise UsageError(
+                f"{evidence} は別の事案 {holder} の中にあります(選ばれた事案: {chosen})",
+                f"{evidence} lies inside another case, {holder} (the chosen case: {chosen})",
+                hint_ja=f"--case {holder} を指定するか、画像を外へ写してください",
+                hint_en=f"give --case {holder}, or copy the image out of it",
+            )
+    return chosen, not (chosen / ledger.LEDGER_NAME).is_file()

@@ -1,0 +1,152 @@
+"""Options of the command line that every tool shares: which case, who works, with which key."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chain_of_custody import console, operator_key
+from chain_of_custody.console import text
+from chain_of_custody.errors import KeyAccessError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chain_of_custody.case import Case
+
+CaseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--case",
+        metavar="DIR",
+        help=text(
+            "事案フォルダー(既定: 現在位置から上で最初のもの)",
+            "case folder (default: the nearest one above the current folder)",
+        ),
+    ),
+]
+AsOption = Annotated[
+    str | None,
+    typer.Option("--as", metavar="ID", help=text("誰として作業するか", "id of the person who works")),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="FILE",
+        help=text(
+            "署名に使う OpenSSH 秘密鍵(既定: 設定フォルダーの鍵。初回に作成)",
+            "OpenSSH private key that signs (default: the one in the configuration folder, made at first use)",
+        ),
+    ),
+]
+PassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help=text("鍵のパスフレーズを 1 行目に書いたファイル", "file whose first line is the passphrase of the key"),
+    ),
+]
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            line = file.readline(4096)
+    except OSError as error:
+        raise UsageError(
+            f"パスフレーズのファイルを読めません: {path}: {error.strerror}",
+            f"cannot read the passphrase file: {path}: {error.strerror}",
+        ) from error
+    passphrase = line.rstrip(b"\r\n")
+    if not passphrase:
+        raise UsageError(f"パスフレーズのファイルが空です: {path}", f"the passphrase file is empty: {path}")
+    return passphrase
+
+
+def on_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def passphrase_source(passphrase_file: Path | None) -> Callable[[], bytes] | None:
+    """How to get the passphrase of an existing key: from the file, by asking on a terminal, or not at all."""
+    if passphrase_file is not None:
+        return lambda: _from_file(passphrase_file)
+    if on_terminal():
+        return lambda: console.ask_secret("鍵のパスフレーズ: ", "passphrase of the key: ")
+    return None
+
+
+def new_passphrase_source(passphrase_file: Path | None) -> Callable[[], bytes] | None:
+    """How to get the passphrase of a key that is made now. Without a terminal and a file: none, no passphrase."""
+    if passphrase_file is not None:
+        return lambda: _from_file(passphrase_file)
+    return _offer_passphrase if on_terminal() else None
+
+
+def _offer_passphrase() -> bytes:
+    console.notice(
+        f"署名用の鍵を新しく作ります: {operator_key.default_key_path()}",
+        f"A new signing key is made: {operator_key.default_key_path()}",
+    )
+    for _ in range(3):
+        first = console.ask_secret(
+            "新しいパスフレーズ(空欄 = なし): ",
+            "new passphrase (empty = none): ",
+        )
+        if not first or first == console.ask_secret("もう一度: ", "again: "):
+            return first
+        console.notice("一致しません。", "They differ.")
+    raise KeyAccessError("パスフレーズが 3 回とも一致しませんでした", "the passphrases differed three times")
+
+
+def case_for(
+    case: Path | None,
+    evidence: Path | None,
+    *,
+    key: Path | None = None,
+    as_id: str | None = None,
+    passphrase_file: Path | None = None,
+    tool: str = "custody",
+) -> Case:
+    """The case that a command works in: found, or made when there is none; says on standard error what it did.
+
+    Raises UsageError, CaseNotFoundError, LedgerError, KeyAccessError.
+    """
+    from chain_of_custody.case import find_case, init_case, open_case  # noqa: PLC0415 - `--help` needs no cryptography
+
+    path, missing = find_case(case, evidence)
+    passphrase = passphrase_source(passphrase_file)
+    if not missing:
+        opened = open_case(path, key=key, passphrase=passphrase, actor=as_id, tool=tool)
+        console.notice(f"事案: {path}", f"case: {path}")
+        return opened
+    new_key = key is None and not operator_key.default_key_path().exists()
+    made = init_case(
+        path,
+        key=key,
+        passphrase=passphrase,
+        new_passphrase=new_passphrase_source(passphrase_file),
+        actor=as_id,
+        name=path.name.removesuffix(".case"),
+        tool=tool,
+    )
+    console.notice(f"事案フォルダーを作りました: {path}", f"made the case folder: {path}")
+    console.notice(f"  事案の指紋: {made.fingerprint}", f"  fingerprint of the case: {made.fingerprint}")
+    if new_key:
+        say_new_key(made)
+    return made
+
+
+def say_new_key(case: Case) -> None:
+    """Tell on standard error that a key was made, where, and whether it is protected."""
+    notice = case.key_notice()
+    console.notice(
+        f"  署名用の鍵を作りました: {operator_key.default_key_path()}({notice.ja})",
+        f"  made a signing key: {operator_key.default_key_path()} ({notice.en})",
+    )
