@@ -14,6 +14,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from triage.extractors import binary, plain
 from triage.extractors.model import (
     HEAD_SIZE,
     Child,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from triage.text import Text
 
-EXTRACTORS: tuple[Extractor, ...] = ()
+EXTRACTORS: tuple[Extractor, ...] = (plain, binary)
 """All formats; the first that matches reads the file."""
 
 

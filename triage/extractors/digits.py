@@ -1,0 +1,49 @@
+"""The cheap question before anything costly: can this string hold a twelve-digit number at all, and where?
+
+Twelve digits (ASCII, full-width or kanji numerals) within `SPAN` characters: wide enough for every written form with
+separators, one digit per cell or per line. Everything stricter is the judge's business.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DIGITS = "0123456789０１２３４５６７８９〇零一二三四五六七八九壱弐参"
+SPAN = 100
+"""Characters from the first to the twelfth digit: eight between two digits and a little more."""
+
+_TABLE = np.zeros(0x10000, dtype=np.bool_)
+_TABLE[[ord(character) for character in DIGITS]] = True
+_ONE = re.compile(f"[{DIGITS}]")
+_SHORT = 400
+
+
+def number_starts(content: str) -> NDArray[np.int64]:
+    """Character positions in `content` from which twelve digits lie within `SPAN` characters, ascending."""
+    if content.isascii():
+        places = np.flatnonzero(np.frombuffer(content.encode("ascii"), dtype=np.uint8) - np.uint8(48) < 10)
+    else:
+        codes = np.frombuffer(content.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        # Planes above the first have no digits of ours, but share low halves with it.
+        places = np.flatnonzero(_TABLE[codes & np.uint32(0xFFFF)] & (codes < np.uint32(0x10000)))
+    if places.size < 12:
+        return np.empty(0, dtype=np.int64)
+    starts = places[:-11]
+    near: NDArray[np.int64] = starts[places[11:] - starts < SPAN]
+    return near
+
+
+def holds_number(content: str) -> bool:
+    """Whether twelve digits lie close enough together anywhere in `content`."""
+    if len(content) < 12:
+        return False
+    if len(content) <= _SHORT:
+        places = [match.start() for match in _ONE.finditer(content)]
+        return any(last - first < SPAN for first, last in zip(places, places[11:], strict=False))
+    return bool(number_starts(content).size)
