@@ -1,0 +1,77 @@
+"""A whole medium, opened and walked once: volumes, file systems, every file, whose bytes are whose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from preserve import encryption
+from preserve.extents import ExtentMap
+from preserve.filesystem import FileEntry, FileSystem, open_filesystem
+from preserve.image import Image, Problem, Range
+from preserve.volumes import Volume, open_volumes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What is on a medium.
+
+    `filesystems` holds for each volume, by its index, its file system. `outside` are ranges in no volume,
+    `problems` everything that could not be read in full.
+    """
+
+    image: Image
+    volumes: list[Volume]
+    filesystems: dict[int, FileSystem]
+    entries: list[FileEntry]
+    extents: ExtentMap
+    outside: list[Range]
+    encryption: list[encryption.Encryption]
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def unallocated(self) -> Sequence[Range]:
+        """Space of the volumes that no allocated run covers."""
+        return self.extents.unallocated
+
+
+def layer_of_volume(image: Image, volume: Volume) -> str:
+    """`e01:disk.E01|gpt:2`, or `e01:disk.E01` where there is no table."""
+    return f"{image.layer}|{volume.layer}" if volume.layer else image.layer
+
+
+def open_evidence(image: Image, *, walk: bool = True) -> Evidence:
+    """Open volumes and file systems of a medium and list every file (`walk=False`: no files, no map of them)."""
+    problems: list[Problem] = []
+    volumes, outside = open_volumes(image, problems=problems)
+    filesystems: dict[int, FileSystem] = {}
+    seen: list[encryption.Encryption] = []
+    entries: list[FileEntry] = []
+    metadata: list[Range] = []
+    for volume in volumes:
+        where = layer_of_volume(image, volume)
+        encrypted = encryption.find_encryption(volume, where, volume.offset)
+        if encrypted is not None:
+            seen.append(encrypted)
+            problems.append(Problem(where, "encrypted", encrypted.kind, volume.offset, volume.size))
+            continue
+        filesystem = open_filesystem(volume, problems)
+        if filesystem is None:
+            continue
+        filesystems[volume.index] = filesystem
+        if walk:
+            entries += filesystem.walk()
+            metadata += filesystem.metadata()
+    areas = [Range(volume.offset, volume.size) for volume in volumes]
+    extents = ExtentMap(entries, metadata, areas, size=image.size)
+    return Evidence(image, volumes, filesystems, entries, extents, outside, seen, problems)
+
+
+def layers_of(evidence: Evidence, entry: FileEntry) -> str:
+    """The chain of layers down to a file: `e01:disk.E01|gpt:2|ntfs:/Users/user/給与.xlsx`."""
+    volume = evidence.volumes[entry.volume]
+    filesystem = evidence.filesystems[entry.volume]
+    return f"{layer_of_volume(evidence.image, volume)}|{filesystem.layer}:{entry.path}"

@@ -1,0 +1,104 @@
+"""Which format a file has, by its content; the one place that lists the readers.
+
+```
+EVF 09 0d 0a ff 00      E01, split over E01 … ZZZ      preserve.ewf_reader (SMART layout: preserve.libewf)
+EVF2, LVF, LEF2         Ex01, L01, Lx01                preserve.libewf
+anything else           raw, in one file or split      preserve.raw
+```
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from chain_of_custody.errors import EvidenceError, EvidenceFormatError, UsageError
+from chain_of_custody.masking import mask_text
+from preserve import signatures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from preserve.image import Image
+
+_HEAD = 0x11000  # bytes: up to the Btrfs superblock at 64 KiB
+
+
+def _unreadable(path: Path, error: OSError) -> EvidenceError:
+    name, why = mask_text(str(path)), error.strerror or str(error)
+    return EvidenceError(
+        f"{name} を読めません: {why}",
+        f"{name} cannot be read: {why}",
+        hint_ja="ファイルの権限と媒体の接続を確かめてください",
+        hint_en="check the permissions of the file and that the medium is attached",
+    )
+
+
+def open_image(path: Path, *, threads: int | None = None) -> Image:
+    """See `preserve.image.open_image`."""
+    name = mask_text(str(path))
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise UsageError(
+            f"{name} がありません",
+            f"{name} does not exist",
+            hint_ja="パスの綴りを確かめてください",
+            hint_en="check the spelling of the path",
+        ) from None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise UsageError(
+            f"{name} はフォルダーです。イメージのファイルを指定してください",
+            f"{name} is a directory; name an image file",
+            hint_ja="分割イメージでは最初のファイル(.E01、.001)を指定します",
+            hint_en="of a split image, name the first file (.E01, .001)",
+        )
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode) or stat.S_ISCHR(mode)):
+        raise UsageError(f"{name} は通常のファイルではありません", f"{name} is not a regular file or a device")
+    try:
+        return _open(path, threads)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _open(path: Path, threads: int | None) -> Image:
+    from preserve.raw import RawImage, pieces_of  # noqa: PLC0415 - each reader is loaded when it is needed
+
+    with path.open("rb", buffering=0) as file:
+        head = file.read(_HEAD) or b""
+        size = file.seek(0, os.SEEK_END)
+    kind = signatures.container(head)
+    if kind == "e01":
+        return _open_ewf(path, threads)
+    if kind == "libewf":
+        from preserve.libewf import LibewfImage  # noqa: PLC0415
+
+        return LibewfImage(path)
+    if not size:
+        name = mask_text(str(path))
+        raise EvidenceFormatError(
+            f"{name} は空のファイルです",
+            f"{name} is an empty file",
+            hint_ja="複製が途中で失敗していないか確かめてください",
+            hint_en="check whether the copy of it failed",
+        )
+    image = RawImage(path, pieces_of(path), threads=threads)
+    try:
+        signatures.refuse_what_is_no_image(image, mask_text(path.name))
+    except BaseException:
+        image.close()
+        raise
+    return image
+
+
+def _open_ewf(path: Path, threads: int | None) -> Image:
+    from preserve.ewf_reader import EwfImage, has_smart_layout  # noqa: PLC0415
+
+    if has_smart_layout(path):
+        from preserve.libewf import LibewfImage  # noqa: PLC0415
+
+        return LibewfImage(path)
+    return EwfImage(path, threads=threads)

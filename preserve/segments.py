@@ -1,0 +1,107 @@
+"""Positional reads from one or many files, from several threads, with a bounded number of open files.
+
+Images come in up to tens of thousands of segment files; each is opened read-only when it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_OPEN_FILES = 64
+
+
+class _Handle:
+    """One open file; `users` counts reads under way, so that it is not closed under them."""
+
+    __slots__ = ("file", "lock", "users")
+
+    def __init__(self, path: Path) -> None:
+        # Buffering would read ahead what nobody asked for, past a bad sector even.
+        self.file: BinaryIO = path.open("rb", buffering=0)  # type: ignore[assignment]
+        self.lock = threading.Lock()
+        self.users = 0
+
+
+class SegmentFiles:
+    """The files of one image, read by index and position.
+
+    `sizes` holds bytes per file. Files are opened read-only; OSError passes through.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+        self._open: OrderedDict[int, _Handle] = OrderedDict()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.sizes = tuple(self._size(index) for index in range(len(self.paths)))
+
+    def _size(self, index: int) -> int:
+        handle = self._take(index)
+        try:
+            # Seeking tells the size of a block device too, where stat gives 0.
+            return handle.file.seek(0, os.SEEK_END)
+        finally:
+            self._give(handle)
+
+    def _take(self, index: int) -> _Handle:
+        with self._lock:
+            if self._closed:
+                raise ValueError("the image is closed")
+            handle = self._open.get(index)
+            if handle is None:
+                handle = self._open[index] = _Handle(self.paths[index])
+            else:
+                self._open.move_to_end(index)
+            handle.users += 1
+            for other in list(self._open):
+                if len(self._open) <= _OPEN_FILES:
+                    break
+                if self._open[other].users == 0:
+                    self._open.pop(other).file.close()
+            return handle
+
+    def _give(self, handle: _Handle) -> None:
+        with self._lock:
+            handle.users -= 1
+            if self._closed and handle.users == 0:
+                handle.file.close()
+
+    def read(self, index: int, position: int, size: int) -> bytes:
+        """Up to `size` bytes of file `index` at `position`; short at its end. Raises OSError."""
+        buffer = bytearray(size)
+        return bytes(memoryview(buffer)[: self.readinto(index, position, memoryview(buffer))])
+
+    def readinto(self, index: int, position: int, view: memoryview) -> int:
+        """Fill `view` from file `index` at `position`; returns the bytes read, short at its end. Raises OSError."""
+        handle = self._take(index)
+        try:
+            done = 0
+            while done < len(view):
+                if hasattr(os, "preadv"):
+                    count = os.preadv(handle.file.fileno(), [view[done:]], position + done)
+                else:  # Windows has no positional read here
+                    with handle.lock:
+                        handle.file.seek(position + done)
+                        count = handle.file.readinto(view[done:])  # type: ignore[attr-defined]
+                if not count:
+                    break
+                done += count
+            return done
+        finally:
+            self._give(handle)
+
+    def close(self) -> None:
+        """Close all files; reads under way finish first."""
+        with self._lock:
+            self._closed = True
+            for handle in self._open.values():
+                if handle.users == 0:
+                    handle.file.close()
+            self._open.clear()
