@@ -9,8 +9,11 @@ with chain_of_custody.open_case(Path("case")) as case:
 ```
 """
 
-from chain_of_custody.case import Action, Case, KeyNotice, find_case, init_case, open_case
-from chain_of_custody.entries import Entry, FileHash
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
 from chain_of_custody.errors import (
     CaseNotFoundError,
     EvidenceError,
@@ -23,6 +26,11 @@ from chain_of_custody.errors import (
     UsageError,
     VerificationError,
 )
+
+if TYPE_CHECKING:
+    from chain_of_custody.case import Action, Case, KeyNotice, find_case, init_case, open_case
+    from chain_of_custody.entries import Entry, FileHash
+    from chain_of_custody.verify import Verification, verify_case
 
 __all__ = [
     "Action",
@@ -39,8 +47,32 @@ __all__ = [
     "LedgerError",
     "TargetError",
     "UsageError",
+    "Verification",
     "VerificationError",
     "find_case",
     "init_case",
     "open_case",
+    "verify_case",
 ]
+
+# What needs cryptography is loaded at first use: every tool's `--help` imports this package.
+_HOMES = {
+    "Action": "case",
+    "Case": "case",
+    "KeyNotice": "case",
+    "find_case": "case",
+    "init_case": "case",
+    "open_case": "case",
+    "Entry": "entries",
+    "FileHash": "entries",
+    "Verification": "verify",
+    "verify_case": "verify",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -14,8 +14,10 @@ with open_case(Path("case"), tool="preserve") as case:
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import secrets
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -164,6 +166,7 @@ class Case:
         self._signer: Signer | None = None
         self._session: Session | None = None
         self._secret: bytes | None = None
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         return f"Case({str(self.path)!r})"
@@ -325,6 +328,10 @@ class Case:
         return self._session
 
     def _append(self, draft: _Draft) -> Entry:
+        with self._lock:
+            return self._append_locked(draft)
+
+    def _append_locked(self, draft: _Draft) -> Entry:
         session = self._current_session()
         role = str(session.auth["role"])
         entry_type = entries.TYPES.get(draft.type)
@@ -598,6 +605,7 @@ def _write_new_case(
         "people": [person],
         "policy": dict(policy),
         "secret_check": secret.commitment(value),
+        "verify_sh": hashlib.sha256(_template(VERIFY_SCRIPT)).hexdigest(),
         "key_protection": signer.protection,
         "run": {
             "command": tool_identity.masked_command(),
@@ -614,12 +622,15 @@ def _write_new_case(
     known = People.from_first(first)
     _replace_file(path / SIGNERS_NAME, known.allowed_signers().encode())
     _replace_file(path / REVOKED_NAME, known.revoked_keys().encode())
-    templates = resources.files("chain_of_custody") / "templates"
-    _replace_file(path / VERIFY_SCRIPT, (templates / VERIFY_SCRIPT).read_bytes(), mode=0o755)
-    _replace_file(path / README_NAME, (templates / "README.txt").read_bytes())
+    _replace_file(path / VERIFY_SCRIPT, _template(VERIFY_SCRIPT), mode=0o755)
+    _replace_file(path / README_NAME, _template("README.txt"))
     ledger.create(path, first, session.id, session.key.sign)
     session.opened = True
     return first, session
+
+
+def _template(name: str) -> bytes:
+    return (resources.files("chain_of_custody") / "templates" / name).read_bytes()
 
 
 def _replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:

@@ -126,6 +126,11 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - whatever json can write
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
 
 
+def print_json_line(value: Any) -> None:  # noqa: ANN401 - whatever json can write
+    """One JSON document on one line of standard output (JSON Lines)."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
 def notice(ja: str, en: str) -> None:
     """One line for the user on standard error, in the language of this run."""
     error_console().print(text(ja, en), markup=False)

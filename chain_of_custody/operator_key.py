@@ -25,6 +25,7 @@ from chain_of_custody.errors import KeyAccessError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from chain_of_custody.jcs import Json
     from chain_of_custody.signing import FileKey
 
 
@@ -138,3 +139,43 @@ def operator_key(
             if created and chosen:
                 return OperatorKey(signing.load_private_key(path, lambda: chosen), created=True)
     return OperatorKey(signing.load_private_key(path, passphrase), created)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDescription:
+    """What can be said of a key file without unlocking it."""
+
+    path: Path
+    exists: bool
+    fingerprint: str | None
+    protection: signing.Protection | None
+
+    def to_json(self) -> dict[str, Json]:
+        """As `custody keys --json` prints it."""
+        return {
+            "path": str(self.path),
+            "exists": self.exists,
+            "fingerprint": self.fingerprint,
+            "protection": self.protection,
+        }
+
+
+def describe_key(path: Path | None = None) -> KeyDescription:
+    """Path, fingerprint and protection of the operator's key; nothing is asked and nothing made.
+
+    Raises KeyAccessError when the file exists and is no readable key.
+    """
+    path = path if path is not None else default_key_path()
+    if not path.exists():
+        return KeyDescription(path, exists=False, fingerprint=None, protection=None)
+    try:
+        key = signing.load_private_key(path)
+    except signing.PassphraseNeededError:
+        try:
+            line = signing.normal_public_line(path.with_name(path.name + ".pub").read_text(encoding="utf-8"))
+            shown: str | None = signing.fingerprint(line)
+        except (OSError, UnicodeDecodeError, signing.SignatureError):
+            # The public half beside a protected key is a convenience; without it there is no fingerprint to show.
+            shown = None
+        return KeyDescription(path, exists=True, fingerprint=shown, protection="passphrase")
+    return KeyDescription(path, exists=True, fingerprint=signing.fingerprint(key.public_line), protection="none")

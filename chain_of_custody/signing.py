@@ -54,6 +54,10 @@ class SignatureError(ValueError):
         self.en = en
 
 
+class PassphraseNeededError(KeyAccessError):
+    """The key is protected and nobody gave its passphrase."""
+
+
 class Signer(Protocol):
     """A person's key that can sign, wherever it lies."""
 
@@ -336,7 +340,7 @@ def load_private_key(path: Path, passphrase: Callable[[], bytes] | None = None) 
         except TypeError:
             # cryptography raises TypeError for an encrypted key without a password.
             if passphrase is None:
-                raise KeyAccessError(
+                raise PassphraseNeededError(
                     f"鍵 {path} にはパスフレーズが必要です",
                     f"the key {path} needs its passphrase",
                     hint_ja="--passphrase-file で渡すか、端末から実行してください",

@@ -1,0 +1,426 @@
+# ruff: noqa: ARG001, PLR0917, TC001 - typer reads parameters and their annotations at run time; --lang acts early
+"""The command `custody`: make a case, read its ledger, verify it, show people and keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chain_of_custody import console, options
+from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.errors import UsageError
+from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chain_of_custody.entries import Entry
+    from chain_of_custody.verify import Verification
+
+app = typer.Typer(
+    name="custody",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=text(
+        "証拠の取扱いを署名付き台帳に残し、誰でも検証できるようにします。",
+        "Keeps the signed ledger of everything done to evidence, checkable by anyone.",
+    ),
+    epilog=text(
+        "例: custody init 2026-017 && custody verify 2026-017", "Example: custody init c1 && custody verify c1"
+    ),
+)
+
+
+def _help(ja: str, en: str, *examples: str) -> dict[str, Any]:
+    """Help of a command with its examples, in the language of this run."""
+    shown = "\n".join(f"  {example}" for example in examples)
+    return {"help": text(ja, en), "epilog": f"\b\n{text('例:', 'Examples:')}\n{shown}"}
+
+
+FolderArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="DIR", help=text("事案フォルダー(--case と同じ)", "case folder (same as --case)")),
+]
+
+
+def _case_folder(argument: Path | None, option: Path | None) -> Path:
+    from chain_of_custody.case import find_case  # noqa: PLC0415 - `--help` needs no cryptography
+
+    if argument is not None and option is not None and argument != option:
+        raise UsageError("事案フォルダーが 2 つ指定されています", "two case folders are named")
+    path, _missing = find_case(argument or option, None)
+    return path
+
+
+def _policy(values: list[str]) -> dict[str, str]:
+    policy = {}
+    for value in values:
+        name, equals, setting = value.partition("=")
+        if not equals or not name or not setting:
+            raise UsageError(f"--policy は NAME=VALUE の形です: {value}", f"--policy takes NAME=VALUE: {value}")
+        policy[name] = setting
+    return policy
+
+
+@app.callback()
+def _options(lang: LangOption = None) -> None:
+    """Options of all commands."""
+
+
+# --- init -------------------------------------------------------------------------------------------------------------
+
+
+@app.command(
+    **_help(
+        "事案フォルダーを作り、署名付き台帳を始めます。",
+        "Make a case folder and begin its signed ledger.",
+        "custody init 2026-017",
+        "custody init 2026-017 --name 'ノートPC 紛失' --as yamada@example.jp --key ~/.ssh/id_ed25519",
+    ),
+)
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help=text("新しいフォルダー", "new folder"))],
+    name: Annotated[str, typer.Option("--name", help=text("事案の名称", "name of the case"))] = "",
+    origin: Annotated[
+        str | None,
+        typer.Option("--origin", help=text("チェックポイントに書く台帳の名前", "name of this log in checkpoints")),
+    ] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            "--role", help=text("自分の役割: 作業者 か 責任者", "own role: 作業者 (operator) or 責任者 (supervisor)")
+        ),
+    ] = "作業者",
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Make a case."""
+    from chain_of_custody import entries, operator_key  # noqa: PLC0415
+    from chain_of_custody.case import init_case  # noqa: PLC0415
+
+    english = {name: role for role, name in entries.ROLES.items()}
+    role = english.get(role, role)
+    if role not in entries.ROLES:
+        raise UsageError(f"役割がありません: {role}", f"no such role: {role}")
+    new_key = key is None and not operator_key.default_key_path().exists()
+    with init_case(
+        folder,
+        key=key,
+        passphrase=options.passphrase_source(passphrase_file),
+        new_passphrase=options.new_passphrase_source(passphrase_file),
+        actor=as_id,
+        role=role,
+        name=name,
+        origin=origin,
+    ) as case:
+        notice = case.key_notice()
+        if as_json:
+            console.print_json(
+                {
+                    "case": str(folder),
+                    "case_id": case.case_id,
+                    "fingerprint": case.fingerprint,
+                    "actor": notice.actor,
+                    "role": notice.role,
+                    "key": notice.fingerprint,
+                    "key_protection": notice.protection,
+                    "key_created": new_key,
+                },
+            )
+        else:
+            out = console.out_console()
+            out.print(text(f"事案フォルダーを作りました: {folder}", f"made the case folder: {folder}"), markup=False)
+            out.print(text(f"事案の指紋: {case.fingerprint}", f"fingerprint: {case.fingerprint}"), markup=False)
+            out.print(
+                text("  この 64 桁を紙に控えると、台帳全体の差替えが分かります。", "  Write these 64 digits on paper."),
+                markup=False,
+            )
+            out.print(
+                f"{text('作業者', 'operator')}: {notice.actor}({notice.role}) {notice.fingerprint} – "
+                f"{text(notice.ja, notice.en)}",
+                markup=False,
+            )
+        if new_key:
+            options.say_new_key(case)
+
+
+# --- log --------------------------------------------------------------------------------------------------------------
+
+
+def _wanted(types: list[str], item: str | None, actor: str | None, since: str | None, until: str | None) -> Any:  # noqa: ANN401
+    """A predicate over entries for the filters of `log`."""
+    from datetime import datetime  # noqa: PLC0415
+
+    def moment(value: str | None) -> int | None:
+        if value is None:
+            return None
+        try:
+            parsed = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise UsageError(f"時刻を読めません: {value}", f"not a time: {value}") from error
+        if parsed.tzinfo is None:
+            # A time typed without zone is meant on the clock of the person who types it.
+            parsed = parsed.astimezone()
+        return int(parsed.timestamp() * 1_000_000) * 1000
+
+    start, end = moment(since), moment(until)
+
+    def wanted(entry: Entry) -> bool:
+        kind = entry.type.rpartition(".")[0]
+        return (
+            (not types or entry.type in types or kind in types)
+            and item in (None, entry.item)
+            and actor in (None, entry.actor)
+            and (start is None or entry.time_ns >= start)
+            and (end is None or entry.time_ns <= end)
+        )
+
+    return wanted
+
+
+def _short_body(body: Mapping[str, Any]) -> str:
+    """The telling members of a body in one line."""
+    parts = []
+    for name, value in body.items():
+        if name in ("run", "auth", "sig", "people", "policy", "secret_check", "verify_sh", "origin"):
+            continue
+        shown = value if isinstance(value, str) else console_json(value)
+        parts.append(f"{name}={shown}")
+    return " ".join(parts)
+
+
+def console_json(value: Any) -> str:  # noqa: ANN401
+    """One value in compact JSON."""
+    import json  # noqa: PLC0415
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+@app.command(
+    **_help(
+        "台帳を表示します(検証はしません)。",
+        "Show the ledger (without verifying it).",
+        "custody log",
+        "custody log --type scan --since 2026-11-01 --json",
+    ),
+)
+def log(
+    folder: FolderArgument = None,
+    case: CaseOption = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help=text("この種別だけ(scan または scan.end。複数可)", "only this type (repeatable)")),
+    ] = None,
+    item: Annotated[str | None, typer.Option("--item", help=text("この対象物だけ", "only this item"))] = None,
+    actor: Annotated[str | None, typer.Option("--actor", help=text("この人だけ", "only this person"))] = None,
+    since: Annotated[str | None, typer.Option("--since", help=text("この時刻以後", "not before this time"))] = None,
+    until: Annotated[str | None, typer.Option("--until", help=text("この時刻以前", "not after this time"))] = None,
+    last: Annotated[int | None, typer.Option("--last", min=1, help=text("最後の N 項だけ", "the last N only"))] = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Show the ledger."""
+    from collections import deque  # noqa: PLC0415
+
+    from chain_of_custody.reading import read_entries  # noqa: PLC0415
+
+    wanted = _wanted(types or [], item, actor, since, until)
+    chosen = (entry for entry in read_entries(_case_folder(folder, case)) if wanted(entry))
+    shown = deque(chosen, last) if last is not None else chosen
+    if as_json:
+        for entry in shown:
+            console.print_json_line({**_object(entry), "sha256": entry.sha256})
+        return
+    out = console.out_console()
+    for entry in shown:
+        for line in entry_lines(entry):
+            out.print(line, markup=False)
+
+
+def _object(entry: Entry) -> dict[str, Any]:
+    value = entry.to_json()
+    assert isinstance(value, dict)
+    return value
+
+
+def entry_lines(entry: Entry) -> list[str]:
+    """An entry as a person reads it: one line, and one for each file."""
+    from chain_of_custody import entries  # noqa: PLC0415
+
+    entry_type = entries.TYPES[entry.type]
+    typed = text(" [手入力]", " [typed]") if entry.src == "typed" else ""
+    item = f" ({entry.item})" if entry.item else ""
+    lines = [
+        f"{entry.seq:>5}  {entry.ts}  {entry.actor}({entry.role})  {text(entry_type.ja, entry_type.en)}{item}{typed}  "
+        f"{_short_body(entry.body)}".rstrip(),
+    ]
+    for label, files in ((text("入力", "in"), entry.inputs), (text("出力", "out"), entry.outputs)):
+        lines += [f"       {label} SHA-256 {file.sha256}  {file.size:,} B" for file in files]
+    return lines
+
+
+# --- verify -----------------------------------------------------------------------------------------------------------
+
+_VERDICTS = {
+    "ok": ("検証結果: OK", "verdict: OK"),
+    "ng": ("検証結果: NG(改変または不整合があります)", "verdict: NG (altered or inconsistent)"),
+    "unknown": ("検証結果: 判定できません", "verdict: cannot tell"),
+}
+_SEVERITIES = {"ng": ("NG", "NG"), "unknown": ("判定不能", "cannot tell"), "note": ("注記", "note")}
+
+
+def _print_verification(result: Verification) -> None:
+    out = console.out_console()
+
+    def say(ja: str, en: str) -> None:
+        out.print(text(ja, en), markup=False)
+
+    say(f"事案: {result.case} {result.name}".rstrip(), f"case: {result.case} {result.name}".rstrip())
+    say(f"事案の指紋: {result.fingerprint}", f"fingerprint: {result.fingerprint}")
+    say(
+        f"台帳: {result.entry_count} 項、作業 {result.session_count} 回、{result.first_ts} 〜 {result.last_ts}",
+        f"ledger: {result.entry_count} entries, {result.session_count} sessions, {result.first_ts} to {result.last_ts}",
+    )
+    for finding in result.findings:
+        where = (
+            text(f"第 {finding.seq} 項", f"entry {finding.seq}") if finding.seq is not None else text("全体", "case")
+        )
+        label = text(*_SEVERITIES[finding.severity])
+        out.print(f"  [{label}] {where}: {text(finding.ja, finding.en)}", markup=False)
+    more = sum(result.counts.values()) - len(result.findings)
+    if more:
+        say(f"  ほかに {more} 件", f"  and {more} more")
+    say(
+        "この検証で分からないこと: 鍵を持つ全員による全面的な書換え(紙に控えた指紋と比べてください)。",
+        "What this cannot show: a full rewrite by all who hold keys (compare the fingerprint with paper).",
+    )
+    out.print(text(*_VERDICTS[result.verdict]), markup=False)
+
+
+@app.command(
+    **_help(
+        "台帳を検証します。終了コード: 0 OK、1 NG、3 判定不能。",
+        "Verify the ledger. Exit codes: 0 OK, 1 NG, 3 cannot tell.",
+        "custody verify",
+        "custody verify 2026-017 --json",
+    ),
+)
+def verify(
+    folder: FolderArgument = None,
+    case: CaseOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Verify a case."""
+    from chain_of_custody import ledger  # noqa: PLC0415
+    from chain_of_custody.verify import verify_case  # noqa: PLC0415
+
+    path = _case_folder(folder, case)
+    file = path / ledger.LEDGER_NAME
+    total = file.stat().st_size if file.is_file() else None
+    with console.progress(text("検証中", "verifying"), total) as bar:
+        move: Callable[[int], None] = lambda position: bar.update(completed=position)  # noqa: E731
+        result = verify_case(path, progress=move)
+    if as_json:
+        console.print_json(result.to_json())
+    else:
+        _print_verification(result)
+    raise typer.Exit(result.exit_code)
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+keys_app = typer.Typer(
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    **_help(
+        "鍵を表示します: 自分の鍵の場所と指紋、事案に登録された人と鍵。",
+        "Show keys: your own with its path and fingerprint, and the people and keys of the case.",
+        "custody keys",
+        "custody keys list --case 2026-017 --json",
+    ),
+)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.callback(invoke_without_command=True)
+def _keys(context: typer.Context) -> None:
+    """Without a command: list."""
+    if context.invoked_subcommand is None:
+        _list_keys(None, None, as_json=False)
+
+
+@keys_app.command(
+    "list",
+    **_help(
+        "自分の鍵と、事案に登録された人の鍵を一覧します。",
+        "List your own key and those of the people of the case.",
+        "custody keys list",
+        "custody keys list --case 2026-017 --json",
+    ),
+)
+def keys_list(
+    case: CaseOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """List keys."""
+    _list_keys(case, key, as_json=as_json)
+
+
+def _list_keys(case: Path | None, key: Path | None, *, as_json: bool) -> None:
+    from chain_of_custody import operator_key, people  # noqa: PLC0415
+    from chain_of_custody.case import find_case  # noqa: PLC0415
+    from chain_of_custody.errors import CaseNotFoundError  # noqa: PLC0415
+
+    own = operator_key.describe_key(key)
+    folder: Path | None
+    try:
+        folder, _missing = find_case(case, None)
+    except CaseNotFoundError:
+        # The operator's own key can be shown anywhere.
+        folder = None
+    persons = list(people.read_people(folder).persons.values()) if folder is not None else []
+    if as_json:
+        console.print_json(
+            {
+                "own": own.to_json(),
+                "case": str(folder) if folder is not None else None,
+                "people": [people.to_json(person) for person in persons],
+            },
+        )
+        return
+    out = console.out_console()
+    if own.exists:
+        protection = {
+            "passphrase": text("パスフレーズあり", "with passphrase"),
+            "none": text("パスフレーズなし", "without passphrase"),
+        }.get(own.protection or "", text("保護は不明", "protection unknown"))
+        out.print(
+            f"{text('自分の鍵', 'your key')}: {own.path}\n  {own.fingerprint or '?'}  {protection}",
+            markup=False,
+        )
+    else:
+        out.print(
+            text(f"自分の鍵はまだありません(初回に作成): {own.path}", f"no key yet (made at first use): {own.path}"),
+            markup=False,
+        )
+    if folder is not None:
+        out.print(text(f"事案 {folder} の人と鍵:", f"people and keys of {folder}:"), markup=False)
+    for person in persons:
+        known = people.to_json(person)
+        who = " ".join(part for part in (person.organisation, person.name) if part)
+        out.print(f"  {person.id}  {person.role}  {known['fingerprint']}  {who}".rstrip(), markup=False)
+
+
+def main() -> None:
+    """Entry point of the program `custody`."""
+    console.run(app)
