@@ -1,4 +1,4 @@
-"""Any other file: runs of text in ASCII, CP932 or UTF-16 that can hold a number, as `strings` would show them.
+"""Any other file: runs of text in ASCII, CP932, EUC-JP, UTF-8 or UTF-16 that can hold a number, as `strings` would.
 
 A file that is compressed or fragmented by the file system is not seen by the pass over the raw media; here its bytes
 come in order. Only runs with twelve digits close together are handed on, as kind "raw".
@@ -9,40 +9,38 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from triage.extractors.digits import holds_number
-from triage.extractors.encodings import Encoding, content_of, decode, encoding_of_bytes, offsets_of
+from triage.extractors.encodings import Encoding, decode, encoding_of_bytes, offsets_of
 from triage.extractors.model import Problem
 from triage.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from triage.extractors.model import Child, Context, Source
 
 BLOCK_BYTES = 1 << 20
 OVERLAP_BYTES = 4096
-"""A run with a label and a number is shorter; it is never cut in two unread."""
+"""A region that starts before a block's end is read with so many bytes of the next block."""
 MAX_RUNS = 20_000
 """Runs handed on from one file."""
-RUN_BYTES = 1 << 16
+NARROW_SPAN_BYTES = 60
+WIDE_SPAN_BYTES = 220
+"""Bytes from the first to the twelfth digit, for one and for several bytes a digit."""
+CONTEXT_BYTES = 400
+"""Text kept on each side of the digits, for the label."""
 
-# Text in eight bits: printable ASCII, tabs and line ends, and the bytes of CP932, EUC-JP and UTF-8.
-_NARROW = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xfc]{12,%d}" % RUN_BYTES)
-# A UTF-16 digit, twelve of them with at most eight other characters in between each two.
-_LITTLE = rb"[\x30-\x39]\x00|[\x10-\x19]\xff"
-_BIG = rb"\x00[\x30-\x39]|\xff[\x10-\x19]"
-_WIDE_LITTLE = re.compile(
-    rb"(?:%b)(?:[^\x00][\x00\x20\x30\xff]){0,8}?(?:(?:%b)(?:[\x01-\xff][\x00\x20\x30\xff]){0,4}?){10}(?:%b)"
-    % (_LITTLE, _LITTLE, _LITTLE),
-    re.DOTALL,
+_NARROW = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xfc]{12,}")
+_LITTLE = re.compile(
+    rb"(?:[\t\n\r\x20-\x7e]\x00|[\x00-\xff][\x30-\x33\x4e-\x9f]|[\x01-\xef]\xff|[\x10-\x70]\x20){12,}", re.DOTALL
 )
-_WIDE_BIG = re.compile(
-    rb"(?:%b)(?:[\x00\x20\x30\xff][\x01-\xff]){0,4}?(?:(?:%b)(?:[\x00\x20\x30\xff][\x01-\xff]){0,4}?){10}(?:%b)"
-    % (_BIG, _BIG, _BIG),
-    re.DOTALL,
+_BIG = re.compile(
+    rb"(?:\x00[\t\n\r\x20-\x7e]|[\x30-\x33\x4e-\x9f][\x00-\xff]|\xff[\x01-\xef]|\x20[\x10-\x70]){12,}", re.DOTALL
 )
-_CONTEXT_BYTES = 400
-_WIDE_HIGH = frozenset((0x00, 0x20, 0x21, 0x22, 0x30, 0xFF, *range(0x4E, 0xA0)))
 
 
 def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
@@ -50,80 +48,95 @@ def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the pr
     return True
 
 
-def _wide_bounds(data: bytes, low: int, high: int, encoding: Encoding) -> tuple[int, int]:
-    """The run of UTF-16 characters around `data[low:high]`, at most `_CONTEXT_BYTES` to each side."""
-    at = 1 if encoding == "utf-16-le" else 0
-
-    def is_character(place: int) -> bool:
-        other = data[place + 1 - at]
-        return data[place + at] in _WIDE_HIGH and (data[place + at] != 0 or other in b"\t\n\r" or 0x20 <= other < 0x7F)
-
-    start = low
-    while start - 2 >= max(0, low - _CONTEXT_BYTES) and is_character(start - 2):
-        start -= 2
-    end = high
-    while end + 2 <= min(len(data), high + _CONTEXT_BYTES) and is_character(end):
-        end += 2
-    return start, end
+def _near(digits: NDArray[np.bool_], span_bytes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where twelve of the marked places lie within `span_bytes`: their first and last places."""
+    places = np.flatnonzero(digits)
+    if places.size < 12:
+        return places[:0], places[:0]
+    starts, ends = places[:-11], places[11:]
+    near = ends - starts < span_bytes
+    return starts[near], ends[near]
 
 
-def wide_runs(data: bytes, base: int, container: str, *, stream: str = "", limit: int | None = None) -> Iterator[Text]:
-    """Runs of UTF-16 in `data` (which lies at byte `base`) that can hold a number; only those that start before `limit`."""
-    pairs: tuple[tuple[Encoding, re.Pattern[bytes]], ...] = (("utf-16-le", _WIDE_LITTLE), ("utf-16-be", _WIDE_BIG))
+def digit_regions(data: bytes) -> list[tuple[int, int]]:
+    """Where twelve digits of one encoding lie close together: byte ranges of `data` with context, merged, ascending."""
+    if len(data) < 12:
+        return []
+    codes = np.frombuffer(data, dtype=np.uint8)
+    first, second = codes[:-1], codes[1:]
+    narrow = codes - np.uint8(0x30) < 10
+    beside_zero = np.zeros(codes.size, dtype=np.bool_)
+    zero = codes == 0
+    beside_zero[:-1] = zero[1:]
+    beside_zero[1:] |= zero[:-1]
+    beside_zero &= narrow
+    full = np.zeros(codes.size, dtype=np.bool_)
+    full[:-1] |= (first == 0x82) & (second - np.uint8(0x4F) < 10)
+    full[:-1] |= (first == 0xA3) & (second - np.uint8(0xB0) < 10)
+    full[:-2] |= (first[:-1] == 0xEF) & (second[:-1] == 0xBC) & (codes[2:] - np.uint8(0x90) < 10)
+    full[:-1] |= (first - np.uint8(0x10) < 10) & (second == 0xFF)
+    full[:-1] |= (first == 0xFF) & (second - np.uint8(0x10) < 10)
+    # Digits of random bytes lie 26 apart: a tight span for single bytes, a wide one where each digit has two witnesses.
+    found = [_near(narrow, NARROW_SPAN_BYTES), _near(beside_zero, WIDE_SPAN_BYTES), _near(full, WIDE_SPAN_BYTES)]
+    regions: list[tuple[int, int]] = []
+    for low, high in sorted(
+        pair for starts, ends in found for pair in zip(starts.tolist(), ends.tolist(), strict=True)
+    ):
+        if regions and low - regions[-1][1] <= CONTEXT_BYTES:
+            regions[-1] = (regions[-1][0], max(regions[-1][1], high + CONTEXT_BYTES))
+        else:
+            regions.append((max(0, low - CONTEXT_BYTES), high + CONTEXT_BYTES))
+    return [(low, min(high, len(data))) for low, high in regions]
+
+
+def _text(run: bytes, at: int, encoding: Encoding, container: str, stream: str) -> Iterator[Text]:
+    decoded = decode(run, encoding)
+    if holds_number(decoded.content):
+        offsets = offsets_of(decoded, len(run), at)
+        yield Text(decoded.content, encoding, "raw", container, stream=stream, offsets=offsets)
+
+
+def wide_runs(data: bytes, base: int, container: str, *, stream: str = "") -> Iterator[Text]:
+    """Runs of UTF-16 in `data`, which lies at byte `base`, that can hold a number."""
+    pairs: tuple[tuple[Encoding, re.Pattern[bytes]], ...] = (("utf-16-le", _LITTLE), ("utf-16-be", _BIG))
     for encoding, pattern in pairs:
-        position = 0
-        while match := pattern.search(data, position):
-            start, end = _wide_bounds(data, match.start(), match.end(), encoding)
-            start = max(start, position - (position - start) % 2 if position > start else start)
-            position = max(end, match.end())
-            if limit is not None and match.start() >= limit:
-                break
-            part = data[start:end]
-            decoded = decode(part, encoding)
-            if holds_number(decoded.content):
-                offsets = offsets_of(decoded, len(part), base + start)
-                yield Text(decoded.content, encoding, "raw", container, stream=stream, offsets=offsets)
+        for match in pattern.finditer(data):
+            yield from _text(match[0], base + match.start(), encoding, container, stream)
 
 
-def narrow_runs(
-    data: bytes, base: int, container: str, *, stream: str = "", limit: int | None = None
-) -> Iterator[Text]:
-    """Runs of eight-bit text in `data` that can hold a number; only those that start before `limit`."""
-    position = 0
-    while (match := _NARROW.search(data, position)) and (limit is None or match.start() < limit):
+def narrow_runs(data: bytes, base: int, container: str, *, stream: str = "") -> Iterator[Text]:
+    """Runs of eight-bit text in `data`, which lies at byte `base`, that can hold a number."""
+    for match in _NARROW.finditer(data):
         run = match[0]
-        # A run longer than a piece goes on with overlap.
-        position = match.end() - (1024 if len(run) == RUN_BYTES else 0)
-        if not holds_number(run.decode("latin-1")) and not (not run.isascii() and _holds_wide_digits(run)):
-            continue
         encoding: Encoding = "ascii" if run.isascii() else encoding_of_bytes(run) or "cp932"
-        decoded = decode(run, encoding)
-        if holds_number(decoded.content):
-            offsets = offsets_of(decoded, len(run), base + match.start())
-            yield Text(decoded.content, encoding, "raw", container, stream=stream, offsets=offsets)
+        yield from _text(run, base + match.start(), encoding, container, stream)
 
 
-_FULL_WIDTH = re.compile(rb"(?:(?:\x82[\x4f-\x58]|\xa3[\xb0-\xb9]|\xef\xbc[\x90-\x99])[^0-9]{0,16}?){12}")
-
-
-def _holds_wide_digits(run: bytes) -> bool:
-    return _FULL_WIDTH.search(run) is not None
+def text_runs(data: bytes, base: int, container: str, *, stream: str = "", limit: int | None = None) -> Iterator[Text]:
+    """Runs of text around every place in `data` that can hold a number; only places before byte `limit` of it."""
+    for low, high in digit_regions(data):
+        if limit is not None and low >= limit:
+            return
+        region = data[low:high]
+        yield from narrow_runs(region, base + low, container, stream=stream)
+        if b"\x00" in region or b"\xff" in region:
+            yield from wide_runs(region, base + low, container, stream=stream)
 
 
 def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
-    """Text runs of the whole file, block by block; runs over a block's end are read once, in the block they start in."""
+    """Text runs of the whole file, block by block."""
     position = 0
     runs = 0
-    while position < source.size and runs < MAX_RUNS:
+    size = source.size
+    while position < size and runs < MAX_RUNS:
         context.check_time()
         data = source.read_at(position, BLOCK_BYTES + OVERLAP_BYTES)
         if not data:
             return
-        limit = BLOCK_BYTES if position + BLOCK_BYTES < source.size else None
-        for finder in (narrow_runs, wide_runs):
-            for text in finder(data, position, source.container, limit=limit):
-                yield text
-                runs += 1
+        limit = BLOCK_BYTES if position + BLOCK_BYTES < size else None
+        for text in text_runs(data, position, source.container, limit=limit):
+            yield text
+            runs += 1
         position += BLOCK_BYTES
     if runs >= MAX_RUNS:
         yield Problem(

@@ -150,6 +150,16 @@ class _Rows:
 
     def _cells(self, row: int, record: str, start: int) -> list[Cell]:
         cells: list[Cell] = []
+        if self._delimiter and '"' not in record:
+            position = start
+            for column, field in enumerate(record.rstrip("\r\n").split(self._delimiter)):
+                stripped = field.strip()
+                if stripped:
+                    low = position if field is stripped else position + field.index(stripped)
+                    numeric = len(stripped) == 11 and _ELEVEN.fullmatch(stripped) is not None
+                    cells.append(Cell(row, column, low, low + len(stripped), numeric))
+                position += len(field) + 1
+            return cells
         column = 0
         for match in self._pattern.finditer(record):
             field = match[0]
@@ -179,8 +189,13 @@ class _Rows:
             return
         records = _records(content, self._delimiter)
         starts = list(accumulate(map(len, records), initial=0))
+        edges = np.asarray(starts[1:] or [0])
+        wanted = set(np.searchsorted(edges, hits, side="right").tolist())
+        wanted.update(np.searchsorted(edges, np.asarray(short, dtype=np.int64), side="right").tolist())
         for index, record in enumerate(records):
             row = first_row + index
+            if index in wanted and row >= HEADER_ROWS:
+                continue
             if row < HEADER_ROWS or (len(self._kept) < HEADER_ROWS + LABEL_ROWS and is_label(record)):
                 self._kept.append((row, record))
             elif len(self._kept) >= HEADER_ROWS + LABEL_ROWS:
@@ -188,9 +203,6 @@ class _Rows:
         if hits.size or short:
             if self._kept and self._kept[0][0] < first_row and self._handed < len(self._kept):
                 yield from self._labels(first_row)
-            edges = np.asarray(starts[1:] or [0])
-            wanted = set(np.searchsorted(edges, hits, side="right").tolist())
-            wanted.update(np.searchsorted(edges, np.asarray(short, dtype=np.int64), side="right").tolist())
             wanted.update([index - 1 for index in wanted if index > 0])
             wanted.update(row - first_row for row, _ in self._kept if row >= first_row)
             self._handed = len(self._kept)

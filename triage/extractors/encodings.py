@@ -45,6 +45,9 @@ BOMS: tuple[tuple[bytes, Encoding], ...] = (
 
 _JIS_ESCAPE = re.compile(rb"\x1b(?:\$\([@BCDOPQ]|\$[@AB]|\([BJIH]|&@)")
 _JIS_SHIFT = re.compile(rb"\x1b(?:\$\([@BCDOPQ]|\$[@AB]|\([BJIH]|&@\x1b\$B)|[\x0e\x0f]")
+_JIS_RUN = re.compile(rb"(?:[\x21-\x7e]{2})+|[\x00-\xff]")
+_HIGH = bytes(byte | 0x80 for byte in range(256))
+_KANA = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in range(256))
 _TEXT_CONTROLS = frozenset(b"\t\n\r\x0c\x1a\x1b\x08\x0b\x0e\x0f\x00")
 
 
@@ -172,72 +175,71 @@ def _euc_jp(data: bytes) -> Decoded:
     return Decoded(content, np.asarray(starts, dtype=np.int64))
 
 
-def _jis_pairs(part: bytes) -> Decoded:
+_Step = tuple[str, int]
+"""Characters and the bytes that each of them takes."""
+
+
+def _jis_pairs(part: bytes) -> list[_Step]:
     """JIS X 0208 in seven bits; control characters in between stand for themselves."""
-    contents: list[str] = []
-    starts: list[NDArray[np.int64]] = []
-    for match in re.finditer(rb"(?:[\x21-\x7e]{2})+|[\x00-\xff]", part):
+    steps: list[_Step] = []
+    for match in _JIS_RUN.finditer(part):
         run = match[0]
         if len(run) == 1:
-            contents.append(run.decode("ascii", "hozen.byte"))
-            starts.append(np.array([match.start()], dtype=np.int64))
+            steps.append((run.decode("ascii", "hozen.byte"), 1))
             continue
-        decoded = _cp932(jis_to_cp932(run))
-        contents.append(decoded.content)
-        starts.append(decoded.starts + match.start())
-    return Decoded("".join(contents), np.concatenate(starts) if starts else np.empty(0, dtype=np.int64))
+        content = run.translate(_HIGH).decode("euc_jp", "hozen.euc")
+        if len(content) * 2 == len(run):
+            steps.append((content, 2))
+            continue
+        # A code that means nothing: pair by pair.
+        for at in range(0, len(run), 2):
+            pair = run[at : at + 2].translate(_HIGH).decode("euc_jp", "hozen.euc")
+            steps.append((pair if len(pair) == 1 else "�", 2))
+    return steps
 
 
-def _single_jis(part: bytes, *, kana: bool) -> Decoded:
-    if kana:
-        part = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in part)
-        return _cp932(part)
-    return Decoded(part.decode("ascii", "hozen.byte"), np.arange(len(part), dtype=np.int64))
-
-
-def _supplementary(part: bytes) -> Decoded:
+def _supplementary(part: bytes) -> list[_Step]:
     """JIS X 0212, by way of EUC-JP, pair by pair (rare)."""
-    contents: list[str] = []
-    starts: list[int] = []
-    position = 0
-    while position < len(part):
-        pair = part[position : position + 2]
-        contents.append((b"\x8f" + bytes(byte | 0x80 for byte in pair)).decode("euc_jp", "replace")[:1] or "�")
-        starts.append(position)
-        position += 2
-    return Decoded("".join(contents), np.asarray(starts, dtype=np.int64))
+    return [
+        ((b"\x8f" + part[at : at + 2].translate(_HIGH)).decode("euc_jp", "replace")[:1] or "�", len(part[at : at + 2]))
+        for at in range(0, len(part), 2)
+    ]
+
+
+def _jis_steps(part: bytes, charset: bytes, *, shifted: bool) -> list[_Step]:
+    if shifted or charset == b"\x1b(I":
+        return [(part.translate(_KANA).decode("cp932", "hozen.byte"), 1)]
+    if charset in (b"\x1b$B", b"\x1b$@", b"\x1b$(@", b"\x1b$(B", b"\x1b&@\x1b$B"):
+        return _jis_pairs(part)
+    if charset == b"\x1b$(D":
+        return _supplementary(part)
+    return [(part.decode("ascii", "hozen.byte"), 1)]
 
 
 def _iso2022_jp(data: bytes) -> Decoded:
     contents: list[str] = []
-    starts: list[NDArray[np.int64]] = []
+    places: list[int] = []
+    widths: list[int] = []
     charset = b"\x1b(B"
     shifted = False
     position = 0
-
-    def take(end: int) -> None:
-        # A line always ends in ASCII, whatever state the text was left in: one lost escape costs one line.
-        nonlocal charset, shifted, position
+    # A newline ends every state: one lost escape costs one line.
+    for match in _JIS_SHIFT.finditer(data + b"\x0f"):
+        end = match.start()
         while position < end:
-            stop = data.find(b"\n", position, end)
-            stop = end if stop < 0 else stop + 1
-            part = data[position:stop]
-            if shifted or charset == b"\x1b(I":
-                decoded = _single_jis(part, kana=True)
-            elif charset in (b"\x1b$B", b"\x1b$@", b"\x1b$(@", b"\x1b$(B", b"\x1b&@\x1b$B"):
-                decoded = _jis_pairs(part)
-            elif charset == b"\x1b$(D":
-                decoded = _supplementary(part)
-            else:
-                decoded = _single_jis(part, kana=False)
-            contents.append(decoded.content)
-            starts.append(decoded.starts + position)
-            if part.endswith(b"\n"):
+            stop = end
+            if shifted or charset != b"\x1b(B":
+                newline = data.find(b"\n", position, end)
+                stop = end if newline < 0 else newline + 1
+            at = position
+            for content, width in _jis_steps(data[position:stop], charset, shifted=shifted):
+                contents.append(content)
+                places.append(at)
+                widths.append(width)
+                at += len(content) * width
+            if stop < end or data[stop - 1] == 0x0A:
                 charset, shifted = b"\x1b(B", False
             position = stop
-
-    for match in _JIS_SHIFT.finditer(data):
-        take(match.start())
         if match[0] == b"\x0e":
             shifted = True
         elif match[0] == b"\x0f":
@@ -245,8 +247,12 @@ def _iso2022_jp(data: bytes) -> Decoded:
         else:
             charset, shifted = match[0], False
         position = match.end()
-    take(len(data))
-    return Decoded("".join(contents), np.concatenate(starts) if starts else np.empty(0, dtype=np.int64))
+    lengths = np.fromiter(map(len, contents), dtype=np.int64, count=len(contents))
+    within = np.arange(int(lengths.sum()), dtype=np.int64) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    starts = np.repeat(np.asarray(places, dtype=np.int64), lengths) + within * np.repeat(
+        np.asarray(widths, dtype=np.int64), lengths
+    )
+    return Decoded("".join(contents), starts)
 
 
 def _utf_16(data: bytes, encoding: Literal["utf-16-le", "utf-16-be"]) -> Decoded:
@@ -316,18 +322,16 @@ def offsets_of(decoded: Decoded, size: int, base: int) -> Offsets:
     )
 
 
-def is_valid(data: bytes, encoding: Encoding) -> bool:
+def is_valid(data: bytes, encoding: Literal["utf-8"]) -> bool:
     """Whether every byte of `data` means something in `encoding` (a character cut at the end is forgiven)."""
     try:
         codecs.getincrementaldecoder(encoding)("strict").decode(data, False)
     except UnicodeDecodeError:
-        if encoding == "euc_jp":
-            return "�" not in data[: len(data) - _cut_of(data, "euc_jp")].decode("euc_jp", "hozen.euc")
         return False
     return True
 
 
-def _cut_of(data: bytes, encoding: Encoding) -> int:
+def cut_of(data: bytes, encoding: Encoding) -> int:
     """How many bytes at the end of `data` begin a character that is not complete."""
     tail = data[-1:]
     match encoding:
@@ -366,11 +370,6 @@ def _cut_of(data: bytes, encoding: Encoding) -> int:
             return 1 if encoding == "iso2022_jp" and tail == b"\x1b" else 0
 
 
-def cut_of(data: bytes, encoding: Encoding) -> int:
-    """How many bytes at the end of `data` begin a character (or an escape) that is not complete."""
-    return _cut_of(data, encoding)
-
-
 # What the reading of a pair of bytes is worth: ordinary Japanese against what is valid but hardly ever written.
 _KANA_AND_MARKS = re.compile("[ぁ-んァ-ヶー、。・「」０-９Ａ-Ｚａ-ｚ（）　－々]")
 _HALF_KANA = re.compile("[｡-ﾟ]")
@@ -386,16 +385,29 @@ def _level_one(content: str) -> int:
     return int(((codes >= 0x88) & (codes <= 0x97)).sum())
 
 
+_ASCII = bytes(range(0x80))
+_HIGH_BYTE = re.compile(rb"[\x80-\xff]")
+_NOT_EUC = bytes([*range(0x80, 0x8E), *range(0x90, 0xA1), 0xFF])
+_SCORED_BYTES = 8192
+
+
 def _japanese_score(data: bytes, encoding: Literal["cp932", "euc_jp"]) -> float:
-    """How much like ordinary Japanese `data` reads, per byte above 0x7F; -inf where it is not valid."""
-    if not is_valid(data, encoding):
+    """How much like ordinary Japanese `data` reads, per byte above 0x7F; -inf where much of it means nothing."""
+    high = len(data.translate(None, _ASCII)) or 1
+    if encoding == "euc_jp" and (len(data) - len(data.translate(None, _NOT_EUC))) * 50 > high:
         return float("-inf")
-    content = content_of(data[: len(data) - _cut_of(data, encoding)], encoding)
-    high = sum(1 for byte in data if byte >= 0x80) or 1
+    content = content_of(data[: len(data) - cut_of(data, encoding)], encoding)
+    lost = content.count("�")
+    if lost * 50 > high:
+        return float("-inf")
     half = len(_HALF_KANA.findall(content))
-    score = 2.0 * len(_KANA_AND_MARKS.findall(content)) + _level_one(content)
-    score += 0.3 * half - 3.0 * len(_IMPOSSIBLE_KANA.findall(content)) - 2.0 * len(_FOREIGN.findall(content))
+    score = 2.0 * len(_KANA_AND_MARKS.findall(content)) + _level_one(content) + 0.3 * half
+    score -= 3.0 * len(_IMPOSSIBLE_KANA.findall(content)) + 2.0 * len(_FOREIGN.findall(content)) + 5.0 * lost
     return score / high
+
+
+_MARK_ROWS = np.array([0x03, 0x04, 0x20, 0x21, 0x22, 0x24, 0x25, 0x26, 0x32, 0x33], dtype=np.uint8)
+"""High bytes of Greek, Cyrillic, general marks, enclosed numbers and units."""
 
 
 def utf_16_of(data: bytes) -> Encoding | None:
@@ -410,11 +422,11 @@ def utf_16_of(data: bytes) -> Encoding | None:
         high, low = units[:, high_index], units[:, 1 - high_index]
         latin = (high == 0) & ((low >= 0x20) & (low < 0x7F) | (low == 9) | (low == 10) | (low == 13))
         japanese = (high == 0x30) | ((high >= 0x4E) & (high <= 0x9F)) | (high == 0xFF) & (low < 0xF0)
-        marks = (high == 0x20) | (high == 0x21) | (high == 0x22) | (high == 0x25)
+        marks = np.isin(high, _MARK_ROWS)
         share = float((latin | japanese | marks).mean())
         # ASCII letters in pairs look like kanji too: real text of this kind has zeros or kana in its high bytes.
         witness = float(((high == 0) | (high == 0x30) | (high == 0xFF)).mean())
-        if share > 0.97 and witness > 0.1 and (best is None or share > best[0]):
+        if share > 0.92 and witness > 0.1 and (best is None or share > best[0]):
             best = (share, encoding)
     return best[1] if best else None
 
@@ -450,7 +462,9 @@ def encoding_of_bytes(data: bytes) -> Encoding | None:
     """Which of UTF-8, CP932 and EUC-JP `data`, which is not ASCII, is in; None where nothing fits well enough."""
     if is_valid(data, "utf-8"):
         return "utf-8"
-    sample = data[:65536]
+    # The first bytes above ASCII tell; a long head without any tells nothing.
+    first = _HIGH_BYTE.search(data)
+    sample = data[max(0, first.start() - 16) if first else 0 :][:_SCORED_BYTES]
     scores: dict[Literal["cp932", "euc_jp"], float] = {
         "cp932": _japanese_score(sample, "cp932"),
         "euc_jp": _japanese_score(sample, "euc_jp"),
@@ -464,7 +478,7 @@ def encoding_of_bytes(data: bytes) -> Encoding | None:
     # Damaged or mixed: the encoding in which the fewest bytes mean nothing.
     losses = {encoding: content_of(sample, encoding).count("�") for encoding in ("utf-8", "cp932", "euc_jp")}
     best_loss = min(losses, key=lambda encoding: losses[encoding])
-    high = sum(1 for byte in sample if byte >= 0x80)
+    high = len(sample.translate(None, _ASCII))
     if losses[best_loss] * 3 <= high:
         return best_loss  # type: ignore[return-value]
     return None
