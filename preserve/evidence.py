@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preserve import encryption
+from preserve import encryption, signatures
 from preserve.extents import ExtentMap
 from preserve.filesystem import FileEntry, FileSystem, open_filesystem
 from preserve.image import Image, Problem, Range
@@ -60,14 +60,45 @@ def open_evidence(image: Image, *, walk: bool = True) -> Evidence:
             continue
         filesystem = open_filesystem(volume, problems)
         if filesystem is None:
+            problems.append(_no_filesystem(volume, where))
             continue
         filesystems[volume.index] = filesystem
         if walk:
             entries += filesystem.walk()
             metadata += filesystem.metadata()
+    slack = [
+        Range(fs.offset + fs.size, volumes[index].size - fs.size)
+        for index, fs in filesystems.items()
+        if fs.size < volumes[index].size
+    ]
     areas = [Range(volume.offset, volume.size) for volume in volumes]
-    extents = ExtentMap(entries, metadata, areas, size=image.size)
+    extents = ExtentMap(entries, metadata, areas, slack)
     return Evidence(image, volumes, filesystems, entries, extents, outside, seen, problems)
+
+
+_UNSUPPORTED = {
+    "apfs": "APFS",
+    "xfs": "XFS",
+    "btrfs": "Btrfs",
+    "refs": "ReFS",
+    "hfs": "HFS (not HFS+)",
+    "lvm": "Linux LVM",
+    "swap": "Linux swap",
+    "mdraid": "Linux software RAID",
+}
+
+
+def _no_filesystem(volume: Volume, where: str) -> Problem:
+    """Why a volume has no files: a file system that is not read, a damaged one, or none."""
+    known = signatures.on_disk(volume.read_at(0, 0x11000))
+    if known in _UNSUPPORTED:
+        return Problem(where, "unsupported", f"{_UNSUPPORTED[known]} is not read", volume.offset, volume.size)
+    if known:
+        return Problem(where, "damaged", f"{known}: the file system cannot be read", volume.offset, volume.size)
+    if encryption.looks_encrypted(volume):
+        detail = "no file system; its bytes are random throughout: wiped, or encrypted without a signature (VeraCrypt)"
+        return Problem(where, "encrypted", detail, volume.offset, volume.size)
+    return Problem(where, "damaged", "no file system found", volume.offset, volume.size)
 
 
 def layers_of(evidence: Evidence, entry: FileEntry) -> str:

@@ -6,7 +6,7 @@ two-letter keys, line 4 holds the values, both split by tabs.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import zlib
 
@@ -48,7 +48,7 @@ def _decode(raw: bytes) -> str:
 def _date(value: str) -> str:
     """A date as ISO 8601: header2 writes seconds since 1970 (UTC), header local time without a zone."""
     if value.isdecimal() and len(value) <= 11:
-        moment = datetime.datetime.fromtimestamp(int(value), datetime.UTC)
+        moment = dt.datetime.fromtimestamp(int(value), dt.UTC)
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     match = _DATE.match(value)
     if match is None:

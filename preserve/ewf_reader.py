@@ -21,11 +21,12 @@ import threading
 import zlib
 from bisect import bisect_right
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from isal import isal_zlib
+from isal.isal_zlib import IsalError
 
 from chain_of_custody.errors import EvidenceFormatError
 from preserve.ewf_notes import parse_header
@@ -40,18 +41,20 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"EVF\x09\x0d\x0a\xff\x00"
 _DESCRIPTOR = struct.Struct("<16sQQ40sI")
-_MOST_SECTIONS = 2_000_000  # per segment; a table every 32 MiB would fill 64 TB
+_MOST_SECTIONS = 100_000  # per segment
+_MOST_SECTIONS_IN_ALL = 1_000_000  # with three a group of 16,375 chunks of 32 KiB, this is 160 TB
 _MOST_SEGMENTS = 20_000  # E01 … ZZZ are 14,971 names
+_DESCRIPTOR_TYPES = re.compile(rb"(?:sectors|table2?|data|digest|hash|error2|done|next|volume|disk)\x00{8,}")
 _LARGEST_CHUNK = 64 << 20  # bytes; EnCase writes 32 KiB, others up to 16 MiB
 _LARGEST_MEDIUM = 1 << 52  # bytes; no disk is larger, and a wrong size must not mean reading zeros for ever
 _LARGEST_HEADER = 1 << 20  # bytes of compressed header; the notes are at most a few thousand characters
-_TABLE_ENTRIES = 1 << 27  # entries in one table: 128 Mi is more than any writer makes
-_CACHED_TABLES = 128
+_TABLE_ENTRIES = 1 << 22  # entries in one table; EnCase writes up to 65,534
+_CACHED_ENTRIES = 1 << 22  # table entries kept in memory (17 bytes each)
 _CACHED_CHUNKS = 256
 
 
 def _adler_ok(data: bytes | memoryview, stored: bytes | memoryview) -> bool:
-    return isal_zlib.adler32(data) == int.from_bytes(stored, "little")
+    return bool(isal_zlib.adler32(data) == int.from_bytes(stored, "little"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class _Segment:
     ending: Literal["next", "done", "cut"] = "cut"
     cut_at: int = 0
     why: str = ""
+    broken: list[tuple[int, str]] = field(default_factory=list)  # before which section a descriptor was lost, and why
 
 
 _EXTENSION = re.compile(r"\.([A-Za-z])(\d\d|[A-Za-z]{2})$")
@@ -170,6 +174,7 @@ class EwfImage:
         self._lock = threading.Lock()
         self._met: dict[int, UnreadableRange] = {}
         self._tables_cached: OrderedDict[int, _Chunks] = OrderedDict()
+        self._cached_entries = 0
         self._chunks_cached: OrderedDict[int, bytes] = OrderedDict()
         self.repaired: set[str] = set()
         """What was damaged and could still be read in full, in words."""
@@ -179,7 +184,7 @@ class EwfImage:
     # --- what stands where -----------------------------------------------------------------------------------------
 
     def _read_segment(self, index: int, number: int) -> _Segment:
-        """Walk the section descriptors of one file as far as they are sound."""
+        """Walk the section descriptors of one file; over a damaged one, go on at the next that is sound."""
         segment = _Segment(index, number)
         size = self._files.sizes[index]
         position = 13
@@ -188,19 +193,23 @@ class EwfImage:
                 raw = self._files.read(index, position, _DESCRIPTOR.size)
                 segment.cut_at = position
                 if len(raw) < _DESCRIPTOR.size:
-                    segment.why = "the file ends before its last section"
+                    segment.why = segment.why or "the file ends before its last section"
                     return segment
                 kind_raw, following, length, _, checksum = _DESCRIPTOR.unpack(raw)
                 if zlib.adler32(raw[:72]) != checksum:
                     segment.why = "a section descriptor has a wrong checksum"
-                    return segment
+                    segment.broken.append((len(segment.sections), f"at byte {position}: {segment.why}"))
+                    position = self._next_descriptor(index, position + 1)
+                    if position < 0:
+                        return segment
+                    continue
                 kind = kind_raw.split(b"\0", 1)[0].decode("ascii", "replace")
                 if kind in ("next", "done"):
                     segment.ending = "next" if kind == "next" else "done"
                     return segment
                 # Some writers leave the size 0; then the next descriptor tells.
                 end = position + length if length >= _DESCRIPTOR.size else following
-                end = max(end, following) if following > position else end
+                end = max(end, following)
                 if end <= position:
                     segment.why = "the sections run in a circle"
                     return segment
@@ -215,6 +224,19 @@ class EwfImage:
             return segment
         segment.why = "too many sections"
         return segment
+
+    def _next_descriptor(self, index: int, position: int) -> int:
+        """Position of the next sound section descriptor of a file at or after `position`; -1 where there is none."""
+        step = 4 << 20
+        while True:
+            window = self._read_quietly(index, position, step + _DESCRIPTOR.size)
+            for match in _DESCRIPTOR_TYPES.finditer(window, 0, step + 16):
+                raw = window[match.start() : match.start() + _DESCRIPTOR.size]
+                if len(raw) == _DESCRIPTOR.size and zlib.adler32(raw[:72]) == int.from_bytes(raw[72:], "little"):
+                    return position + match.start()
+            if len(window) < step + _DESCRIPTOR.size:
+                return -1
+            position += step
 
     def _sections(self, *kinds: str) -> Iterator[_Section]:
         for segment in self._segments:
@@ -242,11 +264,11 @@ class EwfImage:
             chunk_count, per_chunk, sector_size = struct.unpack_from("<III", data, 4)
             sector_count = struct.unpack_from("<Q", data, 16)[0]
             self.chunk_size = per_chunk * sector_size
-            self._size = (sector_count * sector_size) or chunk_count * self.chunk_size
+            self._size: int = (sector_count * sector_size) or chunk_count * self.chunk_size
             if not 0 < self.chunk_size <= _LARGEST_CHUNK or not 0 < self._size <= _LARGEST_MEDIUM:
                 problem = "its volume section holds impossible sizes"
                 continue
-            self._sector_size = sector_size
+            self._sector_size: int = sector_size
             self.sector_count = self._size // sector_size
             self.media_type = {0: "removable", 1: "fixed", 3: "optical", 0x0E: "logical", 0x10: "memory"}.get(
                 data[0], f"0x{data[0]:02x}"
@@ -279,32 +301,34 @@ class EwfImage:
                 kept.append(segment)
         self._segments = kept
 
-    def _tables_of(self, segment: _Segment) -> list[_Table]:
-        """Tables of one segment in order, each with its copy; a sectors section without a table is walked."""
-        tables: list[_Table] = []
+    def _tables_of(self, segment: _Segment) -> list[list[_Table]]:
+        """Tables of one segment in order, in a new list after each lost descriptor, each table with its copy.
+
+        A sectors section without a readable table is walked for its chunks.
+        """
+        parts: list[list[_Table]] = [[]]
         sectors: _Section | None = None
         group: list[_Table] = []
-        for section in [*segment.sections, None]:
+        broken = [place for place, _ in segment.broken]
+        for place, section in enumerate([*segment.sections, None]):
+            if place in broken:
+                parts[-1] += self._finish_group(sectors, group)
+                sectors, group = (None, []) if group else (sectors, group)
+                if sectors is None:
+                    parts.append([])
             if section is None or section.kind == "sectors":
-                tables += self._finish_group(sectors, group)
+                parts[-1] += self._finish_group(sectors, group)
                 sectors, group = section, []
             elif section.kind in ("table", "table2"):
                 table = self._read_table_header(section, sectors)
                 if table is None:
                     continue
                 if section.kind == "table2" and group:
-                    if group[-1].count == table.count:
-                        group[-1] = _Table(
-                            group[-1].segment,
-                            group[-1].count,
-                            group[-1].base,
-                            group[-1].entries,
-                            group[-1].sectors,
-                            table,
-                        )
+                    if group[-1].count == table.count and group[-1].copy is None:
+                        group[-1] = replace(group[-1], copy=table)
                 else:
                     group.append(table)
-        return tables
+        return parts
 
     def _read_table_header(self, section: _Section, sectors: _Section | None) -> _Table | None:
         """A table from its header; None where that is damaged."""
@@ -315,8 +339,16 @@ class EwfImage:
         base = int.from_bytes(header[8:16], "little")
         if not 0 < count <= _TABLE_ENTRIES or section.start + 24 + 4 * count > section.end:
             return None
-        # EnCase 1 keeps the chunks in the table section itself, behind the offsets.
-        place = (sectors.start, sectors.end) if sectors is not None else (section.start + 24 + 4 * count, section.end)
+        if sectors is not None:
+            place = (sectors.start, sectors.end)
+        else:
+            # The descriptor of the sectors section is lost: its chunks end where the table begins.
+            first = base + (
+                int.from_bytes(self._read_quietly(section.segment, section.start + 24, 4), "little") & 0x7FFFFFFF
+            )
+            place = (first, section.start - _DESCRIPTOR.size)
+            if first >= section.start:  # EnCase 1 keeps the chunks in the table section itself, behind the offsets
+                place = (section.start + 24 + 4 * count, section.end)
         return _Table(section.segment, count, base, section.start + 24, place)
 
     def _finish_group(self, sectors: _Section | None, group: list[_Table]) -> list[_Table]:
@@ -330,7 +362,7 @@ class EwfImage:
         return [_Table(sectors.segment, count, 0, 0, (sectors.start, sectors.end), None, recovered)]
 
     def _place_tables(self) -> None:
-        """Give each table its first chunk number; around a missing segment, count from the end."""
+        """Give each table its first chunk number; behind a gap, count from the end."""
         total = -(-self._size // self.chunk_size)
         self._static: list[UnreadableRange] = []
         self._first: list[int] = []
@@ -338,25 +370,34 @@ class EwfImage:
         runs: list[tuple[list[_Table], str]] = []  # tables without a gap between them, and what follows them
         current: list[_Table] = []
         expected = 1
+        whole = True  # every segment is there to its end
         for segment in self._segments:
             name = self._files.paths[segment.index].name
             if segment.number != expected:
                 missing = ", ".join(str(one) for one in range(expected, segment.number)[:20])
                 runs.append((current, f"segment {missing} is missing (before {name})"))
-                current = []
-            current += self._tables_of(segment)
+                current, whole = [], False
+            first, *others = self._tables_of(segment)
+            current += first
+            for tables in others:
+                runs.append((current, f"{name} {segment.broken[0][1]}"))
+                current = tables
             expected = segment.number + 1
             if segment.ending == "cut":
                 runs.append((current, f"{name} at byte {segment.cut_at}: {segment.why}"))
-                current = []
+                current, whole = [], False
         last = self._segments[-1]
-        complete = last.ending == "done"
         if last.ending == "next":
             runs.append((current, f"segment {last.number + 1} is missing (after {self._files.paths[last.index].name})"))
-            current = []
+            current, whole = [], False
         runs.append((current, ""))
-        self.is_complete = complete and len(runs) == 1
-        self._put(runs, total, complete=complete)
+        everything = [table for tables, _ in runs for table in tables]
+        if whole and len(runs) > 1 and sum(table.count for table in everything) == total:
+            # Descriptors were lost but no table was: every chunk has its place.
+            self.repaired.add("; ".join(reason for _, reason in runs if reason) + "; no chunk is lost by that")
+            runs = [(everything, "")]
+        self.is_complete = whole and len(runs) == 1
+        self._put(runs, total, complete=last.ending == "done")
 
     def _put(self, runs: list[tuple[list[_Table], str]], total: int, *, complete: bool) -> None:
         """Fill `_first` and `_tables` and note the gaps as unreadable."""
@@ -373,7 +414,7 @@ class EwfImage:
         lost = sum(table.count for tables, _ in runs[1:-1] for table in tables)
         if lost:
             why += f"; {lost} chunks between two gaps have no certain place"
-        if chunk < tail_first:
+        if chunk < tail_first and chunk < total:
             reason: UnreadableReason = "missing_segment" if "is missing" in why else "truncated"
             start = chunk * self.chunk_size
             end = min(tail_first * self.chunk_size, self._size)
@@ -426,7 +467,7 @@ class EwfImage:
             inflater = isal_zlib.decompressobj(15)
             try:
                 data = inflater.decompress(view, self.chunk_size + 1)
-            except isal_zlib.error:
+            except IsalError:  # type: ignore[misc] - its stub is wrong
                 data = b""
             if data and inflater.eof and len(data) <= self.chunk_size:
                 return len(view) - len(inflater.unused_data), True
@@ -445,9 +486,11 @@ class EwfImage:
                 return loaded
         loaded = self._load(self._tables[number])
         with self._lock:
-            self._tables_cached[number] = loaded
-            while len(self._tables_cached) > _CACHED_TABLES:
-                self._tables_cached.popitem(last=False)
+            if number not in self._tables_cached:
+                self._tables_cached[number] = loaded
+                self._cached_entries += len(loaded.starts)
+            while self._cached_entries > _CACHED_ENTRIES and len(self._tables_cached) > 1:
+                self._cached_entries -= len(self._tables_cached.popitem(last=False)[1].starts)
         return loaded
 
     def _load(self, table: _Table) -> _Chunks:
@@ -515,12 +558,13 @@ class EwfImage:
         inflater = isal_zlib.decompressobj(15)
         try:
             data = inflater.decompress(stored, self.chunk_size + 1)
-        except isal_zlib.error as error:
+        except IsalError as error:  # type: ignore[misc] - its stub is wrong
             if "checksum" in str(error):
                 return "checksum", "wrong checksum"
-            data = _inflate_leniently(stored, self.chunk_size)
-            if data is None:
+            lenient = _inflate_leniently(stored, self.chunk_size)
+            if lenient is None:
                 return "inflate", "does not inflate"
+            data = lenient
             self.repaired.add("stored deflate blocks with a wrong length complement; their checksums are right")
         else:
             if not inflater.eof and len(data) <= self.chunk_size:
@@ -530,7 +574,8 @@ class EwfImage:
         target[:] = data[:wanted] if len(data) > wanted else data
         return None
 
-    def _note(self, chunk: int, size: int, reason: UnreadableReason, what: str, segment: int, position: int) -> None:
+    def _note(self, chunk: int, size: int, failure: tuple[UnreadableReason, str], segment: int, position: int) -> None:
+        reason, what = failure
         name = self._files.paths[segment].name
         where = f"{name} at byte {position}" if position >= 0 else name
         offset = chunk * self.chunk_size
@@ -571,13 +616,13 @@ class EwfImage:
             failure: tuple[UnreadableReason, str] | None
             if start < 0:
                 failure = "checksum", "its table is damaged"
-            elif not len(stored):
+            elif len(stored) == 0:
                 failure = "io_error", "cannot be read"
             else:
                 failure = self._decode(stored, part, compressed=compressed[place])
             if failure is not None:
                 part[:] = bytes(len(part))
-                self._note(chunk + place, len(part), *failure, table.segment, start)
+                self._note(chunk + place, len(part), failure, table.segment, start)
         return count
 
     def _chunk(self, chunk: int) -> bytes:

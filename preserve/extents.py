@@ -18,7 +18,7 @@ import numpy as np
 from preserve.image import Range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -73,7 +73,8 @@ def _layer(intervals: list[_Interval]) -> _Layer:
 class ExtentMap:
     """The map of a medium. `entries` are indexed by their position in the sequence given.
 
-    `metadata` are ranges of file system structures; `volumes` the ranges of all volumes.
+    `metadata` are ranges of file system structures, `volumes` the ranges of all volumes, `slack` what lies in a volume
+    behind its file system (it counts as unallocated space too).
     """
 
     def __init__(
@@ -81,8 +82,7 @@ class ExtentMap:
         entries: Sequence[FileEntry],
         metadata: Iterable[Range],
         volumes: Iterable[Range],
-        *,
-        size: int,
+        slack: Iterable[Range] = (),
     ) -> None:
         live: list[_Interval] = []
         gone: list[_Interval] = []
@@ -107,8 +107,8 @@ class ExtentMap:
         # Resident content lies inside $MFT, so it is asked first.
         live_layer = _layer(whole)
         areas = _layer([(one.offset, one.end, -1, -1, UNALLOCATED) for one in volumes if one.size > 0])
-        self._layers = [_layer(resident), _layer(gone_resident), live_layer, _layer(gone), areas]
-        self.size = size
+        behind = _layer([(one.offset, one.end, -1, -1, SLACK) for one in slack if one.size > 0])
+        self._layers = [_layer(resident), _layer(gone_resident), live_layer, _layer(gone), behind, areas]
         self.unallocated = _without(areas, live_layer)
         """Space of the volumes that no allocated run covers; content of deleted files lies in it."""
 
@@ -169,23 +169,3 @@ def _without(areas: _Layer, live: _Layer) -> list[Range]:
         gaps = np.flatnonzero(starts > ends)
         free += [Range(int(ends[gap]), int(starts[gap] - ends[gap])) for gap in gaps]
     return free
-
-
-def free_ranges(read: Callable[[int, int], bytes], blocks: int, block_size: int, base: int) -> list[Range]:
-    """Free blocks by a bitmap (bit set: in use, lowest bit first) as ranges of the medium.
-
-    `read(offset, size)` reads the bitmap; it covers `blocks` blocks of `block_size` bytes from `base` on.
-    """
-    ranges: list[Range] = []
-    step = 1 << 20  # bytes of bitmap at once
-    for at in range(0, -(-blocks // 8), step):
-        raw = np.frombuffer(read(at, min(step, -(-blocks // 8) - at)), dtype=np.uint8)
-        bits = np.unpackbits(raw, bitorder="little")[: blocks - at * 8]
-        edges = np.flatnonzero(np.diff(np.concatenate(([1], bits, [1])).astype(np.int8)))
-        for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-            start, size = base + (at * 8 + first) * block_size, (last - first) * block_size
-            if ranges and ranges[-1].end == start:
-                ranges[-1] = Range(ranges[-1].offset, ranges[-1].size + size)
-            else:
-                ranges.append(Range(start, size))
-    return ranges

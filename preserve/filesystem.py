@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from preserve.file_times import FileTime
+from preserve.file_times import FileTime as FileTime  # noqa: PLC0414, TC001 - a part of what this module offers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,9 +104,6 @@ class FileSystem(Protocol):
 
     def metadata(self) -> Sequence[Range]:
         """Ranges of the medium that hold the file system's own structures beside what `walk` lists."""
-
-    def unused(self) -> Sequence[Range] | None:
-        """Ranges of the medium that the file system's own bitmap calls free; None where it keeps none."""
 
 
 def escape_name(raw: bytes) -> tuple[str, bool]:

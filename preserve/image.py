@@ -88,7 +88,7 @@ class Image(Protocol):
 
     @property
     def layer(self) -> str:
-        """This layer in a chain of layers: `e01:disk.E01`, `raw:disk.dd`."""
+        """Name of this layer in a chain of layers: `e01:disk.E01`, `raw:disk.dd`."""
 
     @property
     def stored_hashes(self) -> Mapping[str, str]:

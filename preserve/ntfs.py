@@ -25,7 +25,8 @@ from preserve.image import Problem, Range
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from preserve.image import Image
+    from numpy.typing import NDArray
+
     from preserve.volumes import Volume
 
 STANDARD_INFORMATION, ATTRIBUTE_LIST, FILE_NAME = 0x10, 0x20, 0x30
@@ -37,6 +38,8 @@ _BATCH = 4 << 20  # bytes of $MFT read at once
 _MOST_RUNS = 1_000_000  # in one stream
 _MOST_EXTENSIONS = 20_000  # records in one attribute list
 _LARGEST_LIST = 16 << 20  # bytes of one attribute list
+_LARGEST_INDEX = 256 << 20  # bytes of one folder's index that are searched for stale names
+_MOST_STALE = 1_000_000
 _WOF = 0x80000017  # reparse tag of files compressed by CompactOS
 
 
@@ -173,17 +176,17 @@ def parse_record(raw: bytes, number: int) -> Record | None:
     return Record(number, sequence, bool(flags & 1), bool(flags & 2), base, attributes)
 
 
-def undo_fixups(block: np.ndarray, sector_size: int) -> np.ndarray:
+def undo_fixups(block: NDArray[np.uint8], sector_size: int) -> NDArray[np.bool_]:
     """Put back the last two bytes of each sector of each row, in place; returns per row whether all of them fitted.
 
     `block` has one record a row. A row that does not fit was torn: its last write did not reach the disk whole.
     """
-    rows, size = block.shape
+    size = block.shape[1]
     stride = min(sector_size, 512)
     sectors = size // stride
     at = block[:, 4:6].view("<u2")[:, 0].astype(np.int64)
     count = block[:, 6:8].view("<u2")[:, 0]
-    good = (count == sectors + 1) & (at + 2 * (sectors + 1) <= stride - 2) & (at >= 8)
+    good: NDArray[np.bool_] = (count == sectors + 1) & (at + 2 * (sectors + 1) <= stride - 2) & (at >= 8)
     fitting = np.flatnonzero(good)
     if not len(fitting):
         return good
@@ -205,6 +208,12 @@ class _Name(NamedTuple):
     name: str
     space: int
     times: tuple[int, int, int, int]
+
+
+class _StaleName(NamedTuple):
+    record: int
+    sequence: int
+    name: _Name
 
 
 def _parse_file_name(data: bytes) -> _Name | None:
@@ -453,6 +462,7 @@ class NtfsFileSystem:
         """See `FileSystem.walk`."""
         self._metadata.clear()
         folders: dict[int, tuple[int, bool, _Name | None]] = {}  # record -> sequence, in use, its name
+        stale: list[_StaleName] = []
         pending: list[tuple[_Name | None, str, list[FileEntry]]] = []
         for record in self.records():
             if record.base:
@@ -468,8 +478,11 @@ class NtfsFileSystem:
                 continue  # never used, or reserved
             if record.is_directory:
                 folders[record.number] = (record.sequence, record.in_use, names[0] if names else None)
+                index = next((one for one in attributes if one.kind == INDEX_ALLOCATION and one.name == "$I30"), None)
+                if index is not None and len(stale) < _MOST_STALE:
+                    stale += self._stale_names(record.number, index)
             streams = self._streams(record, attributes)
-            for name in names or [None]:
+            for name in names or (None,):
                 entries = [self._entry(record, one, name, attributes) for one in streams]
                 pending.append((name, f"OrphanFile-{record.number}", entries))
         paths = _Paths(folders)
@@ -483,6 +496,65 @@ class NtfsFileSystem:
                 if entry.kind != "metadata" and path.startswith("/$Extend/") and whole and entry.state == "allocated":
                     entry.kind = "directory" if entry.kind == "directory" else "metadata"
                 yield entry
+
+        yield from self._name_only(stale, paths)
+
+    def _stale_names(self, number: int, index: Attribute) -> list[_StaleName]:
+        """Names in the slack of a folder's index blocks: what was deleted or renamed, and not overwritten since.
+
+        An index entry is: reference, entry length, content length, flags, then a $FILE_NAME whose first 8 bytes name
+        this folder as the parent.
+        """
+        size = self.geometry.index_size
+        found: list[_StaleName] = []
+        for at in range(0, min(index.size, _LARGEST_INDEX), _BATCH // size * size):
+            raw = self._read_runs(index, at, _BATCH // size * size)
+            count = len(raw) // size
+            if not count:
+                break
+            block = np.frombuffer(raw[: count * size], dtype=np.uint8).reshape(count, size).copy()
+            signed = (block[:, :4] == np.frombuffer(b"INDX", dtype=np.uint8)).all(axis=1)
+            signed &= undo_fixups(block, self.geometry.sector_size)
+            words = block.view("<u8")
+            used = block[:, 28:32].view("<u4")[:, 0].astype(np.int64) + 24
+            hits = (words & np.uint64(_RECORD_BITS)) == np.uint64(number)
+            hits &= signed[:, None]
+            # The last entry in use is an end mark of 16 bytes; what is cut from the list begins there.
+            hits &= (np.arange(words.shape[1]) * 8 - 16)[None, :] >= used[:, None] - 16
+            for row, word in np.argwhere(hits).tolist():
+                entry = block[row, word * 8 - 16 :].tobytes() if word >= 2 else b""
+                name = _parse_file_name(entry[16:])
+                if name is None or name.space == 2 or name.space > 3:
+                    continue
+                content = int.from_bytes(entry[10:12], "little")
+                reference = int.from_bytes(entry[:8], "little")
+                if content == 66 + 2 * (entry[16 + 64]) and reference:
+                    found.append(_StaleName(reference & _RECORD_BITS, reference >> 48, name))
+        return found
+
+    def _name_only(self, stale: list[_StaleName], paths: _Paths) -> Iterator[FileEntry]:
+        """Stale names whose file has another name, or whose record serves another file now."""
+        seen: set[tuple[int, int, str]] = set()
+        for number, sequence, name in stale:
+            key = (number, name.parent, name.name)
+            if key in seen:
+                continue
+            seen.add(key)
+            record = self.record(number)
+            if record is not None and record.sequence in (sequence, sequence + (not record.in_use)):
+                current = [
+                    _parse_file_name(one.data)
+                    for one in self._join(record)
+                    if one.kind == FILE_NAME and one.data is not None
+                ]
+                if any(one is not None and (one.parent, one.name) == (name.parent, name.name) for one in current):
+                    continue
+            path, _ = paths.of(name, f"OrphanFile-{number}")
+            index = self.volume.index
+            entry = FileEntry((index, number, sequence, 0, 0), index, path, "file", "deleted", 0)
+            entry.times = NtfsTimes((0, 0, 0, 0, *name.times))
+            entry.name_only = True
+            yield entry
 
     def _streams(self, record: Record, attributes: list[Attribute]) -> list[Attribute | None]:
         """What of a record is listed: its data streams, or its index; its other clusters are metadata."""
@@ -573,22 +645,9 @@ class NtfsFileSystem:
             found.append(Range(tail, self.geometry.sector_size))
         return found
 
-    def unused(self) -> Sequence[Range] | None:
-        """See `FileSystem.unused`, from $Bitmap."""
-        bitmap = next((one for one in self._attributes_of(6) if one.kind == DATA and not one.name), None)
-        if bitmap is None or bitmap.data is not None:
-            return None
-        from preserve.extents import free_ranges  # noqa: PLC0415
-
-        def read(offset: int, size: int) -> bytes:
-            return self._read_runs(bitmap, offset, size)
-
-        return free_ranges(read, self._clusters, self.geometry.cluster_size, self.offset)
-
 
 def _join_extents(parts: list[Attribute]) -> list[Attribute]:
     """Join the extents of streams that are spread over several records: same type and name, in order of cluster."""
-    joined: dict[tuple[int, str, int], Attribute] = {}
     order: list[Attribute] = []
     extents: dict[tuple[int, str], list[Attribute]] = {}
     for one in parts:
@@ -601,7 +660,6 @@ def _join_extents(parts: list[Attribute]) -> list[Attribute]:
         first = group[0]
         runs = [run for one in group for run in one.runs]
         order.append(first._replace(runs=runs[:_MOST_RUNS]))
-    del joined
     order.sort(key=lambda one: one.kind)
     return order
 
@@ -690,9 +748,9 @@ def open_ntfs(volume: Volume, problems: list[Problem]) -> NtfsFileSystem | None:
     """NTFS on a volume, from its boot sector or from the backup at its end; None where there is none."""
     where = f"{volume.image.layer}|{volume.layer}" if volume.layer else volume.image.layer
     sector = volume.read_at(0, 512)
-    candidates = [(sector, "")]
-    for size in dict.fromkeys((512, volume.sector_size, 4096)):
-        candidates.append((volume.read_at(volume.size - size, 512), "the boot sector is damaged; its backup was used"))
+    note = "the boot sector is damaged; its backup was used"
+    places = [volume.size - size for size in dict.fromkeys((512, volume.sector_size, 4096)) if size <= volume.size]
+    candidates = [(sector, ""), *((volume.read_at(place, 512), note) for place in places)]
     for boot, note in candidates:
         geometry = parse_boot_sector(boot)
         if geometry is None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import FileIO
     from pathlib import Path
 
 _OPEN_FILES = 64
@@ -24,7 +25,7 @@ class _Handle:
 
     def __init__(self, path: Path) -> None:
         # Buffering would read ahead what nobody asked for, past a bad sector even.
-        self.file: BinaryIO = path.open("rb", buffering=0)  # type: ignore[assignment]
+        self.file: FileIO = path.open("rb", buffering=0)
         self.lock = threading.Lock()
         self.users = 0
 
@@ -75,6 +76,14 @@ class SegmentFiles:
 
     def read(self, index: int, position: int, size: int) -> bytes:
         """Up to `size` bytes of file `index` at `position`; short at its end. Raises OSError."""
+        if hasattr(os, "pread"):
+            handle = self._take(index)
+            try:
+                data = os.pread(handle.file.fileno(), size, position)
+            finally:
+                self._give(handle)
+            if len(data) == size or not data or position + len(data) >= self.sizes[index]:
+                return data
         buffer = bytearray(size)
         return bytes(memoryview(buffer)[: self.readinto(index, position, memoryview(buffer))])
 
@@ -89,7 +98,7 @@ class SegmentFiles:
                 else:  # Windows has no positional read here
                     with handle.lock:
                         handle.file.seek(position + done)
-                        count = handle.file.readinto(view[done:])  # type: ignore[attr-defined]
+                        count = handle.file.readinto(view[done:])
                 if not count:
                     break
                 done += count

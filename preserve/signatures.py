@@ -100,6 +100,9 @@ def on_disk(head: bytes) -> str:
         (0, b"XFSB", "xfs"),
         (0x10040, b"_BHRfS_M", "btrfs"),
         (3, b"ReFS\x00", "refs"),
+        (512, b"LABELONE", "lvm"),
+        (0xFF6, b"SWAPSPACE2", "swap"),
+        (4096, b"\xfc\x4e\x2b\xa9", "mdraid"),
     )
     for offset, magic, word in checks:
         if head[offset : offset + len(magic)] == magic:
@@ -115,7 +118,7 @@ def _is_text(sample: bytes) -> bool:
         return False
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         decoded = sample[: len(sample) & ~1].decode("utf-16", "replace")
-        odd = sum(character < " " and character not in "\t\r\n\f" or character == "�" for character in decoded)
+        odd = sum((character < " " and character not in "\t\r\n\f") or character == "�" for character in decoded)
         return odd * 50 <= len(decoded)
     if b"\0" in sample:
         return False
@@ -143,7 +146,7 @@ def refuse_what_is_no_image(image: Image, name: str) -> None:
             raise EvidenceFormatError(
                 f"{name} は {kind} 形式です。この形式は直接には読めません",
                 f"{name} is a {kind} file, a format that is not read directly",
-                hint_ja="raw に変換してから読んでください(例: qemu-img convert -O raw)。元のファイルは証拠として残します",
+                hint_ja="raw に変換して読んでください(例: qemu-img convert -O raw)。元のファイルは証拠として残します",
                 hint_en="convert it to raw first (qemu-img convert -O raw) and keep the original as the evidence",
             )
     if on_disk(head):

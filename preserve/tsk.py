@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytsk3
 
 from chain_of_custody.errors import EvidenceError
+from preserve import ext, fat
 from preserve.file_times import FileTime, unix_time
 from preserve.filesystem import ORPHANS, FileEntry, FileId, FileReader, Run, escape_name, join_path
 from preserve.image import Problem, Range
@@ -120,7 +122,14 @@ def read_file(file: Any, offset: int, size: int, kind: int, attribute_id: int) -
 class TskFileSystem:
     """A file system that The Sleuth Kit reads; implements `preserve.filesystem.FileSystem`."""
 
-    def __init__(self, volume: Volume, handle: Any, where: str, problems: list[Problem]) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        volume: Volume,
+        handle: Any,  # noqa: ANN401 - pytsk3 has no types
+        where: str,
+        problems: list[Problem],
+        overlay: dict[int, bytes],
+    ) -> None:
         self.volume = volume
         self.problems = problems
         self.where = where
@@ -130,11 +139,22 @@ class TskFileSystem:
         info = self._fs.info
         self.kind = _KINDS.get(int(info.ftype), f"type {int(info.ftype)}")
         self.layer = self.kind
-        self.block_size = int(info.block_size)
+        self._unit = self.block_size = int(info.block_size)  # libtsk counts FAT in sectors
         self.offset = volume.offset
-        self.size = min(int(info.block_count) * self.block_size, volume.size)
+        self.size = min(int(info.block_count) * self._unit, volume.size)
         self.label = ""
         self._metadata: list[Range] = []
+        self._fat: fat.FatLayout | None = None
+        self._ext: ext.ExtLayout | None = None
+        if self.kind.startswith(("fat", "exfat")):
+            self._fat = fat.parse_layout(overlay.get(0) or volume.read_at(0, 512))
+            if self._fat is not None:
+                self.block_size = self._fat.cluster_size
+                self.size = min(self._fat.size or self.size, volume.size)
+        elif self.kind.startswith("ext"):
+            self._ext = ext.parse_layout(volume, overlay)
+            if self._ext is not None:
+                self.label = self._ext.label
 
     def walk(self) -> Iterator[FileEntry]:
         """See `FileSystem.walk`."""
@@ -145,7 +165,7 @@ class TskFileSystem:
         stack: list[tuple[int, str, bytes | None, bool]] = [(root, "/", None, False)]
         first = self._open(root)
         if first is not None:
-            yield from self._entries(first, "/", None, deleted=False, name_only=False)
+            yield from self._entries(first, "/", None, deleted=False)
         while stack:
             inode, folder, folder_bytes, deleted = stack.pop()
             for file, name in self._list(inode, folder):
@@ -167,7 +187,7 @@ class TskFileSystem:
                     continue
                 kind = int(meta.type)
                 if kind in _VIRTUAL_TYPES and kind not in _DIRECTORY_TYPES:
-                    yield from self._entries(file, path, path_bytes, deleted=False, name_only=False, virtual=True)
+                    yield from self._entries(file, path, path_bytes, deleted=False, virtual=True)
                     continue
                 reused = gone and not int(meta.flags) & _META_DELETED and not self.kind.startswith(("fat", "exfat"))
                 if reused:
@@ -178,7 +198,7 @@ class TskFileSystem:
                 if is_orphans and self.kind.startswith("ext"):
                     continue  # the walk over all inodes finds what is listed there, and more
                 if not is_orphans:
-                    yield from self._entries(file, path, path_bytes, deleted=gone, name_only=False)
+                    yield from self._entries(file, path, path_bytes, deleted=gone)
                 if kind in _DIRECTORY_TYPES and number not in seen_folders:
                     seen_folders.add(number)
                     stack.append((number, path, path_bytes, gone or is_orphans))
@@ -229,8 +249,13 @@ class TskFileSystem:
                 continue
             deleted = bool(flags & _META_DELETED)
             if not deleted and number < 11:
-                continue  # reserved inodes: journal, resize … are metadata
-            yield from self._entries(file, f"{ORPHANS}/OrphanFile-{number}", None, deleted=deleted, name_only=False)
+                # Reserved inodes: the journal, room for descriptors.
+                for attribute in self._attributes(file, f"inode {number}"):
+                    self._metadata += [
+                        Range(run.offset, run.size) for run in self._runs(attribute) if run.offset is not None
+                    ]
+                continue
+            yield from self._entries(file, f"{ORPHANS}/OrphanFile-{number}", None, deleted=deleted)
 
     def _name_only(self, number: int, path: str, path_bytes: bytes | None) -> FileEntry:
         index = self.volume.index
@@ -246,7 +271,6 @@ class TskFileSystem:
         path_bytes: bytes | None,
         *,
         deleted: bool,
-        name_only: bool,
         virtual: bool = False,
     ) -> Iterator[FileEntry]:
         """The entries of one file: its content and its other streams."""
@@ -314,7 +338,7 @@ class TskFileSystem:
 
     def _runs(self, attribute: Any) -> tuple[Run, ...]:  # noqa: ANN401
         runs = []
-        block, base, limit = self.block_size, self.offset, self.volume.size
+        block, base, limit = self._unit, self.offset, self.volume.size
         for run in attribute:
             first, length = int(run.offset) * block, int(run.len) * block
             if int(run.flags) & _RUN_FILLER:
@@ -329,15 +353,25 @@ class TskFileSystem:
         return tuple(runs)
 
     def _times(self, meta: Any) -> Mapping[str, FileTime]:  # noqa: ANN401
-        precision = 1 if self.kind == "ext4" else 1_000_000_000
+        inode = int(meta.addr)
+        if self._fat is not None:
+            times = self._fat.times(self.volume, inode)
+            if times is not None:
+                return times
+        fine = self.kind == "ext4" and self._ext is not None and self._ext.inode_size > 128
+        precision = 1 if fine else 1_000_000_000
         times = {
             "modified": unix_time(int(meta.mtime), int(meta.mtime_nano), precision),
             "accessed": unix_time(int(meta.atime), int(meta.atime_nano), precision),
             "changed": unix_time(int(meta.ctime), int(meta.ctime_nano), precision),
             "created": unix_time(int(meta.crtime), int(meta.crtime_nano), precision),
         }
-        if self.kind in ("iso9660", "fat12", "fat16", "fat32", "exfat"):
+        if self.kind == "iso9660" or self._fat is not None:
             times = {name: _wall_time(one) for name, one in times.items()}
+        if self._ext is not None and int(meta.flags) & _META_DELETED:
+            place = self._ext.inode_offset(inode)
+            raw = self.volume.read_at(place + 20, 4) if place is not None else b""
+            times["deleted"] = unix_time(int.from_bytes(raw, "little"), 0, 1_000_000_000)
         return {name: one for name, one in times.items() if one.ns is not None}
 
     def open(self, file_id: FileId) -> FileReader:
@@ -359,11 +393,13 @@ class TskFileSystem:
 
     def metadata(self) -> Sequence[Range]:
         """See `FileSystem.metadata`."""
-        return list(self._metadata)
-
-    def unused(self) -> Sequence[Range] | None:
-        """See `FileSystem.unused`."""
-        return None
+        found = list(self._metadata)
+        layout = self._fat or self._ext
+        if layout is not None:
+            found += layout.metadata(self.offset)
+        elif self.kind == "iso9660":
+            found.append(Range(self.offset, 17 * 2048))  # system area and primary descriptor
+        return found
 
 
 def _wall_time(one: FileTime) -> FileTime:
@@ -375,8 +411,6 @@ def _wall_time(one: FileTime) -> FileTime:
         wall = time.localtime(seconds)
     except (OverflowError, OSError, ValueError):
         return FileTime(None, one.raw, one.precision_ns, zone_known=False)
-    import calendar  # noqa: PLC0415
-
     raw = time.strftime("%Y-%m-%d %H:%M:%S", wall)
     return FileTime(calendar.timegm(wall) * 1_000_000_000 + fraction, raw, one.precision_ns, zone_known=False)
 
@@ -399,10 +433,16 @@ class _TskReader:
 
 
 def open_tsk(volume: Volume, problems: list[Problem]) -> TskFileSystem | None:
-    """The file system of a volume, or None."""
+    """The file system of a volume, from backups of its first sectors where those are damaged; None without one."""
     where = f"{volume.image.layer}|{volume.layer}" if volume.layer else volume.image.layer
-    try:
-        handle = open_handle(volume)
-    except EvidenceError:
-        return None
-    return TskFileSystem(volume, handle, where, problems)
+    sound: tuple[str, dict[int, bytes]] = ("", {})
+    for detail, overlay in (sound, *fat.boot_backups(volume), *ext.superblock_backups(volume)):
+        try:
+            handle = open_handle(volume, overlay=overlay)
+        except EvidenceError:
+            continue
+        fs = TskFileSystem(volume, handle, where, problems, overlay)
+        if detail:
+            problems.append(Problem(f"{where}|{fs.layer}", "damaged", detail, volume.offset, 512))
+        return fs
+    return None
