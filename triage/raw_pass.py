@@ -78,7 +78,8 @@ class Found:
     def breaks(self) -> NDArray[np.uint16]:
         """uint16[n]: bit i set where something stands between digit i and digit i + 1 (0-10)."""
         apart = np.diff(self.places, axis=1) != DIGIT_WIDTHS[self.encoding]
-        return (apart @ (1 << np.arange(DIGITS - 1))).astype(np.uint16)
+        mask: NDArray[np.uint16] = (apart @ (1 << np.arange(DIGITS - 1))).astype(np.uint16)
+        return mask
 
 
 ENCODINGS: Final = (
@@ -312,9 +313,9 @@ class Scanner:
         if wide:
             work.append((_Rows(kept.data, kept.starts, _with_neighbours(wide, row_count), ROW), (3, 4, 5, 7, 8)))
         result = []
-        for rows, encodings in work:
+        for kept, encodings in work:
             for encoding in encodings:
-                found = _candidates(rows, encoding)
+                found = _candidates(kept, encoding)
                 if found is None:
                     continue
                 inside = (found.starts >= low) & (found.starts < high)
