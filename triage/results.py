@@ -1,0 +1,154 @@
+"""The result files of one scan, read again: `findings.jsonl`, `coverage.jsonl`, `summary.json`.
+
+```python
+results = open_results(Path("x.case/scans/1-disk.E01"))
+for finding in results.findings():      # one dict a line, in the order of the file
+    print(finding["id"], finding["masked"])
+```
+Lines are read one at a time, so the size of a result does not matter. A line that cannot be read is an error that
+names file and line: a report that left it out would claim too little.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chain_of_custody.errors import EvidenceError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+FORMAT_VERSION = 1
+CONFIDENCES = ("high", "medium", "low")
+STATES = ("allocated", "deleted", "unallocated", "slack", "metadata", "outside")
+COVERAGE_REASONS = ("encrypted", "damaged", "unsupported", "limit")
+KINDS = ("my_number", "yara")
+
+_MAX_LINE_BYTES = 16 << 20
+
+Json = Any
+"""What `json.loads` gives: the shapes are checked where the values are used."""
+
+
+class ResultFormatError(EvidenceError):
+    """A result file of a scan is damaged, cut off, or from a newer version of the tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanResults:
+    """One scan's folder. `summary` is {} where the file is missing."""
+
+    folder: Path
+    summary: Mapping[str, Json]
+
+    def findings(self) -> Iterator[dict[str, Json]]:
+        """Each finding, checked for version, kind and confidence.
+
+        Raises ResultFormatError with the line's number.
+        """
+        for number, line in _lines(self.folder / "findings.jsonl"):
+            where = f"findings.jsonl:{number}"
+            if line.get("kind") not in KINDS:
+                raise _damaged(self.folder, where, "kind")
+            if line["kind"] == "my_number" and line.get("confidence") not in CONFIDENCES:
+                raise _damaged(self.folder, where, "confidence")
+            yield line
+
+    def coverage(self) -> Iterator[dict[str, Json]]:
+        """Each line about something that was not (fully) read; nothing where the file is missing."""
+        if (self.folder / "coverage.jsonl").exists():
+            for _, line in _lines(self.folder / "coverage.jsonl"):
+                yield line
+
+
+def open_results(folder: Path) -> ScanResults:
+    """The results in `folder`, made by `triage scan`.
+
+    Raises UsageError where there is no `findings.jsonl`, ResultFormatError where `summary.json` cannot be read.
+    """
+    if not (folder / "findings.jsonl").is_file():
+        raise UsageError(
+            f"{folder}: スキャン結果のフォルダーではありません(findings.jsonl がない)",
+            f"{folder}: not a folder of scan results (no findings.jsonl)",
+            hint_ja="<事件フォルダー>/scans/<番号>-<画像名> を指定してください",
+            hint_en="give <case>/scans/<n>-<image>",
+        )
+    try:
+        with (folder / "summary.json").open("rb") as file:
+            summary = json.loads(file.read(_MAX_LINE_BYTES))
+    except FileNotFoundError:
+        summary = {}
+    except (ValueError, RecursionError):
+        raise _damaged(folder, "summary.json", "JSON") from None
+    if not isinstance(summary, dict):
+        raise _damaged(folder, "summary.json", "JSON")
+    _check_version(folder, "summary.json", summary.get("v", FORMAT_VERSION))
+    return ScanResults(folder, summary)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
+    """Number (from 1) and content of each line of a JSON Lines file; empty lines are passed over."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(_MAX_LINE_BYTES):
+            number += 1
+            if not line.strip():
+                continue
+            where = f"{path.name}:{number}"
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError):
+                # The text of the decoder's message may quote the line, so it is left out.
+                raise _damaged(path.parent, where, "JSON") from None
+            if not isinstance(value, dict):
+                raise _damaged(path.parent, where, "JSON")
+            _check_version(path.parent, where, value.get("v", FORMAT_VERSION))
+            yield number, value
+
+
+def _check_version(folder: Path, where: str, version: Json) -> None:
+    if version != FORMAT_VERSION:
+        raise ResultFormatError(
+            f"{folder}: {where}: 形式の版 {str(version)[:20]!r} は読めません(対応: {FORMAT_VERSION})",
+            f"{folder}: {where}: format version {str(version)[:20]!r} cannot be read (known: {FORMAT_VERSION})",
+            hint_ja="この結果を作った版以降の hozen で開いてください",
+            hint_en="open it with the version of hozen that made it, or a newer one",
+        )
+
+
+def _damaged(folder: Path, where: str, what: str) -> ResultFormatError:
+    return ResultFormatError(
+        f"{folder}: {where}: 読めません({what})",
+        f"{folder}: {where}: cannot be read ({what})",
+        hint_ja="止まったスキャンなら triage scan --resume で完了させ、でなければ台帳のハッシュと照合してください",
+        hint_en="finish a stopped scan with triage scan --resume; otherwise compare it with its hash in the ledger",
+    )
+
+
+def text_of(value: Json) -> str:
+    """`value` as text: "" for None, the string itself, anything else as compact JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def int_of(value: Json) -> int | None:
+    """`value` if it is a whole number of 0 or more (bytes, counts), or its decimal string; None otherwise."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value) if len(value) < 25 else None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    return None
+
+
+def map_of(value: Json) -> Mapping[str, Json]:
+    """`value` if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: Json) -> list[Json]:
+    """`value` if it is an array, else an empty one."""
+    return value if isinstance(value, list) else []
