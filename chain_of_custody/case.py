@@ -180,7 +180,13 @@ class Case:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        try:
+            self.close()
+        except LedgerError as unclosed:
+            # What was appended is on disk, and verification shows the session without end: the first error matters more.
+            if error is None:
+                raise
+            error.add_note(str(unclosed))
 
     # --- facts --------------------------------------------------------------------------------------------------------
 
@@ -288,7 +294,11 @@ class Case:
                 "status": "interrupted" if stopped else "failed",
                 "error": type(error).__name__,
             }
-            self._end(kind, ending, item, action)
+            try:
+                self._end(kind, ending, item, action)
+            except LedgerError as unrecorded:
+                # The begin without end says that something broke off; why it broke off matters more than this.
+                error.add_note(str(unrecorded))
             raise
         self._end(
             kind,

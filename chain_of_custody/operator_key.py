@@ -1,8 +1,8 @@
 r"""The operator's own key: made at first use in the user's configuration folder, never in a case.
 
-The folder is `$XDG_CONFIG_HOME/hozen` (default `~/.config/hozen`), `%APPDATA%\hozen` on Windows,
-`~/Library/Application Support/hozen` on macOS. It holds `id_ed25519`, `id_ed25519.pub` and, for keys that age cannot
-use, an age identity for each.
+The folder is `$HOZEN_CONFIG_HOME` where that is set, else `$XDG_CONFIG_HOME/hozen` (default `~/.config/hozen`),
+`%APPDATA%\hozen` on Windows, `~/Library/Application Support/hozen` on macOS. It holds `id_ed25519`,
+`id_ed25519.pub` and, for keys that age cannot use, an age identity for each.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import secrets
 import socket
 import sys
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 def config_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Where the operator's key lies (the folder need not exist yet)."""
     env = os.environ if environment is None else environment
+    if env.get("HOZEN_CONFIG_HOME"):
+        return Path(env["HOZEN_CONFIG_HOME"])
     if env.get("XDG_CONFIG_HOME"):
         return Path(env["XDG_CONFIG_HOME"]) / "hozen"
     if sys.platform == "win32":
@@ -75,8 +78,8 @@ class OperatorKey:
 
 def write_private_file(path: Path, data: bytes) -> None:
     """Create `path` readable by its owner alone and on disk when this returns; FileExistsError if it exists."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

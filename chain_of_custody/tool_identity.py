@@ -10,12 +10,12 @@ import hashlib
 import importlib.metadata
 import re
 import sys
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chain_of_custody.entries import Tool
+from chain_of_custody.masking import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,24 +53,6 @@ def tool(name: str) -> Tool:
 _SECRET_OPTION = re.compile(r"(?i)^--?[\w-]*(pass|secret|token|pin|recovery-key)[\w-]*$")
 _REFERENCE = re.compile(r"(?i)(file|fd|policy)$")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
-_TWELVE_DIGITS = re.compile(r"(?<!\d)\d(?:[ -]?\d){11}(?!\d)")
-
-
-def _is_my_number(digits: str) -> bool:
-    """Check digit of an individual number: 総務省令第85号 (2014) 第5条."""
-    total = sum(int(d) * (n + 1 if n <= 6 else n - 5) for n, d in enumerate(reversed(digits[:11]), start=1))
-    remainder = total % 11
-    return int(digits[11]) == (0 if remainder <= 1 else 11 - remainder)
-
-
-def mask_numbers(text: str) -> str:
-    """`text` with everything that can be a My Number (12 digits whose check digit fits) masked to its last four."""
-
-    def mask(match: re.Match[str]) -> str:
-        digits = "".join(str(unicodedata.digit(c)) for c in match[0] if c.isdigit())
-        return f"********{digits[8:]}" if _is_my_number(digits) else match[0]
-
-    return _TWELVE_DIGITS.sub(mask, text)
 
 
 def masked_command(arguments: Sequence[str] | None = None) -> list[str]:
@@ -93,6 +75,6 @@ def masked_command(arguments: Sequence[str] | None = None) -> list[str]:
         else:
             shown = _URL_PASSWORD.sub(r"\1:***@", argument)
             # Arguments that are no UTF-8 arrive with surrogates, which no JSON may hold.
-            result.append(mask_numbers(shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")))
+            result.append(mask_text(shown.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")))
         hide_next = is_secret and not equals and not hide_next
     return result

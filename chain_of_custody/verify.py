@@ -362,7 +362,7 @@ class _Reader:
 
     def _pairs(self, entry: Entry) -> None:
         kind, _, half = entry.type.rpartition(".")
-        if kind not in entries.ACTIONS:
+        if kind not in entries.ACTIONS or half not in ("begin", "end"):
             return
         if half == "begin":
             self.begun[entry.seq] = _Open(entry.seq, kind)
