@@ -96,9 +96,8 @@ ENCODINGS: Final = (
 """How the digits of a candidate are written. "ascii" stands for all encodings in which they are single bytes."""
 
 DIGITS: Final = 12
-ROW: Final = 128
-"""Bytes in the unit of the first filter; also what a candidate and its surroundings never exceed."""
-_HALF_ROW: Final = ROW // 2
+ROW: Final = 64
+"""Bytes in the unit that the filters keep or leave out."""
 _PAD: Final = 16
 _NEUTRAL: Final = 0xAA
 """A byte of no class: stands where the medium has ended or rows were left out."""
@@ -224,44 +223,38 @@ def _earlier(bits: Words, count: int) -> Words:
     return result
 
 
-def _dense_rows(counts: Bytes, threshold: int) -> Indices:
-    """Rows in which a window of 32 bytes starts whose sum reaches `threshold`; `counts` holds one sum for 8 bytes."""
+def _mark_dense(counts: Bytes, threshold: int, marked: Flags) -> None:
+    """Mark what a candidate can take up around each window of 32 bytes whose sum reaches `threshold`.
+
+    `counts` holds one sum for 8 bytes; `marked[i + 1]` stands for row i of the same bytes, with one more in front and
+    two behind. A candidate of at most 69 bytes holds the window, and 8 bytes beside it may decide about it: from 45
+    bytes before the window's start to 77 behind it.
+    """
     pairs = counts[:-1] + counts[1:]
     dense = np.zeros(len(counts), np.bool_)
     np.greater_equal(pairs[:-2] + pairs[2:], threshold, out=dense[: len(counts) - 3])
-    rows: Indices = np.flatnonzero(dense.view(np.uint64)) >> 1
-    return rows
-
-
-def _with_neighbours(rows: Sequence[Indices], row_count: int) -> Indices:
-    """The rows and those beside them, sorted, each once."""
-    marked = np.zeros(row_count + 2, np.bool_)
-    for part in rows:
-        marked[part] = marked[part + 1] = marked[part + 2] = True
-    return np.flatnonzero(marked[1:-1])
+    in_row = dense.view("<u8")
+    rows = in_row.nonzero()[0]
+    marked[rows] = marked[rows + 1] = marked[rows + 2] = True
+    marked[rows[in_row[rows] >> np.uint64(56) != 0] + 3] = True
 
 
 class _Rows:
     """Rows of a buffer set one behind the other, and where each came from."""
 
-    __slots__ = ("data", "length", "padded", "row_bytes", "starts")
+    __slots__ = ("data", "length", "padded", "starts")
 
-    def __init__(self, source: Bytes, source_starts: Indices, rows: Indices, row_bytes: int) -> None:
-        self.row_bytes = row_bytes
-        self.length = len(rows) * row_bytes
+    def __init__(self, source: Bytes, source_starts: Indices, rows: Indices) -> None:
+        self.length = len(rows) * ROW
         self.padded = np.empty(self.length + 2 * _PAD, np.uint8)
         self.padded[:_PAD] = self.padded[_PAD + self.length :] = _NEUTRAL
         self.data = self.padded[_PAD : _PAD + self.length]
-        np.take(source.reshape(-1, row_bytes), rows, axis=0, out=self.data.reshape(-1, row_bytes))
+        np.take(source.reshape(-1, ROW), rows, axis=0, out=self.data.reshape(-1, ROW))
         self.starts = source_starts[rows]
-
-    def halves(self) -> Indices:
-        """Starts of the half rows."""
-        return np.repeat(self.starts, 2) + np.tile(np.array([0, self.row_bytes // 2]), len(self.starts))
 
     def origin(self, positions: Indices) -> Indices:
         """Where bytes at these positions of `data` lie in the buffer they came from."""
-        return self.starts[positions // self.row_bytes] + positions % self.row_bytes
+        return self.starts[positions // ROW] + positions % ROW
 
 
 class Scanner:
@@ -271,10 +264,10 @@ class Scanner:
     `table_lookup` False leaves `stringzilla` unused even where it is installed.
     """
 
-    MARGIN: Final = ROW
+    MARGIN: Final = 128
     """Bytes of context that a buffer should carry on each side of `[low, high)`, where the medium has them."""
 
-    def __init__(self, *, block_bytes: int = 1 << 17, table_lookup: bool = True) -> None:
+    def __init__(self, *, block_bytes: int = 1 << 19, table_lookup: bool = True) -> None:
         if block_bytes % ROW or block_bytes <= 0:
             message = f"block_bytes must be a multiple of {ROW}"
             raise ValueError(message)
@@ -298,24 +291,18 @@ class Scanner:
         if len(buffer) % ROW:
             short = -len(buffer) % ROW
             buffer = np.concatenate((buffer, np.full(short, _NEUTRAL, np.uint8)))
-        row_count = len(buffer) // ROW
-        dense = [rows for at in range(0, len(buffer), self._block) if len(rows := self._dense(buffer, at))]
-        if not dense:
+        marked = np.zeros(len(buffer) // ROW + 3, np.bool_)
+        for at in range(0, len(buffer), self._block):
+            self._weigh(buffer, at, marked[at // ROW :])
+        rows = marked[1:-2].nonzero()[0]
+        if not len(rows):
             return []
-        kept = _Rows(buffer, np.arange(0, len(buffer), ROW), _with_neighbours(dense, row_count), ROW)
-        single, double, wide = self._narrow(kept.data)
-        row_count = len(kept.starts)
-        work: list[tuple[_Rows, tuple[int, ...]]] = []
-        if len(single):
-            work.append((_Rows(kept.data, kept.halves(), single, _HALF_ROW), (0,)))
-        if double:
-            work.append((_Rows(kept.data, kept.starts, _with_neighbours(double, row_count), ROW), (1, 2, 6)))
-        if wide:
-            work.append((_Rows(kept.data, kept.starts, _with_neighbours(wide, row_count), ROW), (3, 4, 5, 7, 8)))
+        kept = _Rows(buffer, np.arange(0, len(buffer), ROW), rows)
+        work = [(_Rows(kept.data, kept.starts, rows), encodings) for rows, encodings in self._narrow(kept.data)]
         result = []
-        for kept, encodings in work:
+        for part, encodings in work:
             for encoding in encodings:
-                found = _candidates(kept, encoding)
+                found = _candidates(part, encoding)
                 if found is None:
                     continue
                 inside = (found.starts >= low) & (found.starts < high)
@@ -325,12 +312,12 @@ class Scanner:
                     result.append(found.part(inside))
         return result
 
-    def _dense(self, buffer: Bytes, at: int) -> Indices:
-        """Stage 1: rows of the block at `at` that are dense in digits or in lead bytes of full-width digits."""
+    def _weigh(self, buffer: Bytes, at: int, marked: Flags) -> None:
+        """Stage 1: mark the rows of the block at `at` that are dense in digits or in lead bytes of full-width digits."""
         # One row more than the block, so that a window across its end is seen.
         block = buffer[at : at + self._block + ROW]
         if not block.view(np.bool_).any():
-            return np.zeros(0, np.int64)
+            return
         size = len(block)
         if self._lookup:
             weighed = self._bytes[:size]
@@ -347,7 +334,7 @@ class Scanner:
                 np.equal(block, lead, out=more)
                 np.bitwise_or(flags, more, out=flags)
             counts += np.bitwise_count(np.packbits(flags, bitorder="little")) * np.uint8(_LEAD_WEIGHT)
-        return _dense_rows(counts, _ENOUGH) + at // ROW
+        _mark_dense(counts, _ENOUGH, marked)
 
     def _classes(self, data: Bytes) -> Bytes:
         """The class flags of each byte."""
@@ -357,17 +344,16 @@ class Scanner:
             return flags
         return np.frombuffer(data.tobytes().translate(_CLASSES), np.uint8)
 
-    def _narrow(self, data: Bytes) -> tuple[Indices, list[Indices], list[Indices]]:
-        """Stage 2: half rows for the ASCII stage, rows dense in two-byte digits, rows dense in full-width digits."""
-        half_count = len(data) // _HALF_ROW
-        marked = np.zeros(half_count + 3, np.bool_)
-        double: list[Indices] = []
-        wide: list[Indices] = []
+    def _narrow(self, data: Bytes) -> list[tuple[Indices, tuple[int, ...]]]:
+        """Stage 2: the rows that may hold candidates of some encodings, and these encodings."""
+        row_count = len(data) // ROW
+        single, double, wide = np.zeros((3, row_count + 3), np.bool_)
         for at in range(0, len(data), self._block):
             flags = self._classes(data[at : at + self._block + ROW])
+            first_row = at // ROW
 
             def bits(of: int, flags: Bytes = flags) -> Words:
-                return np.packbits(flags & np.uint8(of), bitorder="little").view(np.uint64)
+                return np.packbits(flags & np.uint8(of), bitorder="little").view("<u8")
 
             digit = bits(_DIGIT)
             # ASCII: a digit with none before it, and eleven more bytes of which each may belong to a candidate.
@@ -376,22 +362,21 @@ class Scanner:
             usable &= _later(usable, 1)
             usable &= _later(usable, 2)
             start = digit & ~_earlier(digit, 1) & usable & _later(usable, 4) & _later(usable, 8)
-            words = np.flatnonzero(start)
-            if len(words):
-                where = start[words]
-                half = words + (at // _HALF_ROW + 1)
-                marked[half] = marked[half + 1] = True
-                marked[half[where & np.uint64(0xFFFF) != 0] - 1] = True
+            rows = start.nonzero()[0]
+            if len(rows):
+                # A candidate takes up to 45 bytes; 8 on each side may decide about it.
+                single[rows + (first_row + 1)] = single[rows + (first_row + 2)] = True
+                single[rows[start[rows] & np.uint64(0xFF) != 0] + first_row] = True
             zero = bits(_ZERO)
             counts = np.bitwise_count((digit & (_later(zero, 1) | _earlier(zero | bits(_HASH), 1))).view(np.uint8))
-            if len(rows := _dense_rows(counts, _DIGITS_IN_WINDOW)):
-                double.append(rows + at // ROW)
-            lead, trail = bits(_LEAD), bits(_TRAIL)
+            _mark_dense(counts, _DIGITS_IN_WINDOW, double[first_row:])
+            lead = bits(_LEAD)
             if lead.any():
+                trail = bits(_TRAIL)
                 counts = np.bitwise_count((lead & _later(trail, 1) | trail & _later(lead, 1)).view(np.uint8))
-                if len(rows := _dense_rows(counts, _PAIRS_IN_WINDOW)):
-                    wide.append(rows + at // ROW)
-        return np.flatnonzero(marked[1 : half_count + 1]), double, wide
+                _mark_dense(counts, _PAIRS_IN_WINDOW, wide[first_row:])
+        marked = ((single, (0,)), (double, (1, 2, 6)), (wide, (3, 4, 5, 7, 8)))
+        return [(rows, encodings) for flags, encodings in marked if len(rows := flags[1:-2].nonzero()[0])]
 
 
 # --- stage 3: the exact grammar ---------------------------------------------------------------------------------------
@@ -473,7 +458,7 @@ def _mark_separated(table: _SeparatorTable, data: Bytes, at: Indices, lengths: I
         value = data[place].astype(np.uint64)
         for step in range(1, length):
             value = (value << np.uint64(8)) | data[place + step]
-        out[these] |= np.isin(value, values)
+        out[these] |= values[np.minimum(np.searchsorted(values, value), len(values) - 1)] == value
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,9 +491,9 @@ def _candidates(rows: _Rows, encoding: int) -> Found | None:
     else:
         edge = digit.copy()
         edge[width:] &= ~digit[:-width]
-        starts = np.flatnonzero(edge)
+        starts = edge.nonzero()[0]
         digit[:-width] &= ~digit[width:]
-        ends = np.flatnonzero(digit)
+        ends = digit.nonzero()[0]
     sizes = (ends - starts) // width + 1
     runs = _Runs(starts, ends, (ends - starts) // width + 1)
     spans = _twelve(encoding, rows.padded[_PAD:], runs)
