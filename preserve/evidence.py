@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preserve import encryption, signatures
+from preserve import encryption, isolated, ntfs, signatures
 from preserve.extents import ExtentMap
 from preserve.filesystem import FileEntry, FileSystem, open_filesystem
 from preserve.image import Image, Problem, Range
@@ -43,8 +43,13 @@ def layer_of_volume(image: Image, volume: Volume) -> str:
     return f"{image.layer}|{volume.layer}" if volume.layer else image.layer
 
 
-def open_evidence(image: Image, *, walk: bool = True) -> Evidence:
-    """Open volumes and file systems of a medium and list every file (`walk=False`: no files, no map of them)."""
+def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> Evidence:
+    """Open volumes and file systems of a medium and list every file (`walk=False`: no files, no map of them).
+
+    `isolate=True` lets The Sleuth Kit walk in a child process first, so that a hostile file system that crashes it or
+    makes it hang ends as a Problem; NTFS is parsed without it and needs no child. Callers must then be importable by
+    a spawned process (`if __name__ == "__main__":`).
+    """
     problems: list[Problem] = []
     volumes, outside = open_volumes(image, problems=problems)
     filesystems: dict[int, FileSystem] = {}
@@ -58,14 +63,28 @@ def open_evidence(image: Image, *, walk: bool = True) -> Evidence:
             seen.append(encrypted)
             problems.append(Problem(where, "encrypted", encrypted.kind, volume.offset, volume.size))
             continue
-        filesystem = open_filesystem(volume, problems)
+        filesystem: FileSystem | None = ntfs.open_ntfs(volume, problems)
+        if filesystem is None and isolate:
+            result = isolated.walk(image, volume, files=walk)
+            entries += result.entries
+            metadata += result.metadata
+            problems += result.problems
+            if result.is_sound and result.has_filesystem:
+                filesystem = open_filesystem(volume, [])
+            elif not result.is_sound:
+                continue
+        elif filesystem is None:
+            filesystem = open_filesystem(volume, problems)
+            if filesystem is not None and walk:
+                entries += filesystem.walk()
+                metadata += filesystem.metadata()
+        elif walk:
+            entries += filesystem.walk()
+            metadata += filesystem.metadata()
         if filesystem is None:
             problems.append(_no_filesystem(volume, where))
             continue
         filesystems[volume.index] = filesystem
-        if walk:
-            entries += filesystem.walk()
-            metadata += filesystem.metadata()
     slack = [
         Range(fs.offset + fs.size, volumes[index].size - fs.size)
         for index, fs in filesystems.items()

@@ -467,7 +467,7 @@ class EwfImage:
             inflater = isal_zlib.decompressobj(15)
             try:
                 data = inflater.decompress(view, self.chunk_size + 1)
-            except IsalError:  # type: ignore[misc] - its stub is wrong
+            except IsalError:  # type: ignore[misc]  # its stub is wrong
                 data = b""
             if data and inflater.eof and len(data) <= self.chunk_size:
                 return len(view) - len(inflater.unused_data), True
@@ -558,7 +558,7 @@ class EwfImage:
         inflater = isal_zlib.decompressobj(15)
         try:
             data = inflater.decompress(stored, self.chunk_size + 1)
-        except IsalError as error:  # type: ignore[misc] - its stub is wrong
+        except IsalError as error:  # type: ignore[misc]  # its stub is wrong
             if "checksum" in str(error):
                 return "checksum", "wrong checksum"
             lenient = _inflate_leniently(stored, self.chunk_size)

@@ -53,7 +53,8 @@ _RUN_FILLER = int(pytsk3.TSK_FS_ATTR_RUN_FLAG_FILLER)
 _INDIRECT_TYPES = {int(pytsk3.TSK_FS_ATTR_TYPE_UNIX_INDIR), int(pytsk3.TSK_FS_ATTR_TYPE_UNIX_EXTENT)}
 _RESOURCE_FORK = int(pytsk3.TSK_FS_ATTR_TYPE_HFS_RSRC)
 _DATA_TYPES = {int(pytsk3.TSK_FS_ATTR_TYPE_DEFAULT), int(pytsk3.TSK_FS_ATTR_TYPE_HFS_DATA)}
-_MOST_ENTRIES = 50_000_000
+_VOLUME_LABEL = b" (Volume Label Entry)"
+_INLINE = 60  # bytes of an ext inode that hold block pointers, or a short link, or inline data
 
 
 class _View(pytsk3.Img_Info):  # type: ignore[misc]
@@ -181,6 +182,9 @@ class TskFileSystem:
                     )
                 number = int(name.meta_addr)
                 meta = file.info.meta
+                if self._fat is not None and raw.endswith(_VOLUME_LABEL):
+                    self.label = raw.removesuffix(_VOLUME_LABEL).decode("cp932", "replace").strip()
+                    continue
                 gone = deleted or bool(int(name.flags) & _DELETED)
                 if meta is None:
                     yield self._name_only(number, path, path_bytes)
@@ -284,7 +288,7 @@ class TskFileSystem:
             kind = "file"
         elif kind_number == _LINK_TYPE:
             kind = "symlink"
-        if virtual:
+        if virtual or (self.kind == "hfs+" and 2 < number < 16):
             kind = "metadata"
         deleted = deleted or bool(int(meta.flags) & _META_DELETED)
         state: Any = "deleted" if deleted else "allocated"
@@ -320,6 +324,10 @@ class TskFileSystem:
             entry.compressed = bool(flags & _ATTR_COMPRESSED)
             entry.encrypted = bool(flags & _ATTR_ENCRYPTED)
             entry.sparse = bool(flags & _ATTR_SPARSE) or any(run.offset is None for run in runs)
+            inline = self._inline(number, size, runs)
+            if inline is not None:
+                entry.resident, entry.sparse, entry.runs = True, False, ()
+                entry.resident_offset = self.offset + inline
             entry.on_disk = not (entry.resident or entry.compressed or entry.encrypted or kind == "directory")
             found = found or not suffix
             yield entry
@@ -328,6 +336,19 @@ class TskFileSystem:
             entry.times = times
             entry.name_only = kind == "file"
             yield entry
+
+    def _inline(self, inode: int, size: int, runs: tuple[Run, ...]) -> int | None:
+        """Byte in the volume of content that lies in an ext inode (short links, inline data); None for all others."""
+        if self._ext is None or not 0 < size <= _INLINE or any(run.offset is not None for run in runs):
+            return None
+        place = self._ext.inode_offset(inode)
+        raw = self.volume.read_at(place, 128) if place is not None else b""
+        if place is None or len(raw) < 128:
+            return None
+        is_link = int.from_bytes(raw[:2], "little") >> 12 == 0xA
+        blocks = int.from_bytes(raw[28:32], "little")
+        is_inline = bool(int.from_bytes(raw[32:36], "little") & 0x10000000)
+        return place + 40 if is_inline or (is_link and not blocks) else None
 
     def _attributes(self, file: Any, path: str) -> list[Any]:  # noqa: ANN401
         try:
@@ -338,13 +359,14 @@ class TskFileSystem:
 
     def _runs(self, attribute: Any) -> tuple[Run, ...]:  # noqa: ANN401
         runs = []
-        block, base, limit = self._unit, self.offset, self.volume.size
+        block, base, limit, size = self._unit, self.offset, self.volume.size, int(attribute.info.size)
         for run in attribute:
             first, length = int(run.offset) * block, int(run.len) * block
             if int(run.flags) & _RUN_FILLER:
                 continue
             if int(run.flags) & _RUN_HOLE:
-                runs.append(Run(first, None, length))
+                if first < size:
+                    runs.append(Run(first, None, length))
                 continue
             place = int(run.addr) * block
             if place >= limit or length <= 0:
@@ -379,6 +401,11 @@ class TskFileSystem:
         _, number, _, kind, attribute_id = file_id
         with self._lock:
             file = open_meta(self._handle, number)
+            if self._ext is not None:
+                content = int(file.info.meta.size)
+                inline = self._inline(number, content, ()) if not self._has_blocks(file) else None
+                if inline is not None:
+                    return _InlineReader(self.volume.read_at(inline, content))
             size = next(
                 (
                     int(one.info.size)
@@ -391,6 +418,10 @@ class TskFileSystem:
             raise EvidenceError(f"inode {number} に内容がありません", f"inode {number} holds no such content")
         return _TskReader(self, file, size, kind, attribute_id)
 
+    def _has_blocks(self, file: Any) -> bool:  # noqa: ANN401
+        runs = (run for one in self._attributes(file, "") if not int(one.info.flags) & _ATTR_RESIDENT for run in one)
+        return any(not int(run.flags) & (_RUN_HOLE | _RUN_FILLER) for run in runs)
+
     def metadata(self) -> Sequence[Range]:
         """See `FileSystem.metadata`."""
         found = list(self._metadata)
@@ -399,6 +430,9 @@ class TskFileSystem:
             found += layout.metadata(self.offset)
         elif self.kind == "iso9660":
             found.append(Range(self.offset, 17 * 2048))  # system area and primary descriptor
+        elif self.kind == "hfs+":
+            found.append(Range(self.offset, 1536))  # boot blocks and volume header, with its copy at the end
+            found.append(Range(self.offset + self.volume.size - 1024, 512))
         return found
 
 
@@ -430,6 +464,18 @@ class _TskReader:
         size = max(0, min(size, self.size - offset))
         with self._fs._lock:  # noqa: SLF001 - the reader is a part of the file system
             return read_file(self._file, offset, size, self._kind, self._attribute_id)
+
+
+class _InlineReader:
+    """Content that lies in an inode."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+
+    def read_at(self, offset: int, size: int, /) -> bytes:
+        """See `FileReader.read_at`."""
+        return self._data[max(0, offset) : max(0, offset + size)]
 
 
 def open_tsk(volume: Volume, problems: list[Problem]) -> TskFileSystem | None:
