@@ -234,10 +234,12 @@ def _reads_as_time(digits: Bytes) -> Flags:
 _LABEL_WORDS = ("個人番号", "マイナンバ", "特定個人情報", "通知カード", "個人ナンバー", "ﾏｲﾅﾝﾊﾞ")
 _LATIN_LABELS = ("my number", "mynumber", "my_number", "my-number", "myno", "my_no", "individual number", "kojin")
 _LOWER: Final = bytes(byte + 0x20 if 0x41 <= byte <= 0x5A else byte for byte in range(256))
+_BUCKETS = 8
+_FINGERPRINT = 4
 
 
-def _label_patterns() -> dict[int, list[bytes]]:
-    """Label words in all encodings, with Latin letters in lower case, by their first two bytes (little-endian)."""
+def _label_patterns() -> tuple[bytes, ...]:
+    """Label words in all encodings, with Latin letters in lower case."""
     patterns: set[bytes] = set()
     for word in _LABEL_WORDS:
         for codec in ("utf-8", "cp932", "euc_jp", "iso2022_jp", "utf-16-le", "utf-16-be"):
@@ -248,33 +250,55 @@ def _label_patterns() -> dict[int, list[bytes]]:
             patterns.add(re.sub(rb"\x1b[$(].", b"", encoded).translate(_LOWER))
     for word in _LATIN_LABELS:
         patterns.update(word.encode(codec) for codec in ("ascii", "utf-16-le", "utf-16-be"))
-    by_anchor: dict[int, list[bytes]] = {}
-    for pattern in sorted(patterns):
-        by_anchor.setdefault(int.from_bytes(pattern[:2], "little"), []).append(pattern)
-    return by_anchor
+    return tuple(sorted(patterns))
 
 
 _LABELS: Final = _label_patterns()
-_LONGEST_LABEL: Final = max(len(pattern) for patterns in _LABELS.values() for pattern in patterns)
+_LONGEST_LABEL: Final = max(len(pattern) for pattern in _LABELS)
+
+
+def _label_buckets() -> tuple[tuple[tuple[bytes, ...], ...], tuple[bytes, ...]]:
+    """The patterns in eight buckets, and for each of the first bytes of a pattern a table: which buckets it may be of.
+
+    A place at which the tables of four bytes in a row have a bucket in common is worth a comparison.
+    """
+    size = -(-len(_LABELS) // _BUCKETS)
+    buckets = tuple(_LABELS[at : at + size] for at in range(0, len(_LABELS), size))
+    tables = []
+    for place in range(_FINGERPRINT):
+        table = bytearray(256)
+        for number, bucket in enumerate(buckets):
+            for pattern in bucket:
+                for byte in {pattern[place], *pattern[place : place + 1].upper()}:
+                    table[byte] |= 1 << number
+        tables.append(bytes(table))
+    return buckets, tuple(tables)
+
+
+_LABEL_BUCKETS, _LABEL_TABLES = _label_buckets()
 
 
 def find_labels(buffer: Bytes) -> Indices:
     """Where label words start, in any encoding, ascending."""
-    lowered = np.frombuffer(buffer.tobytes().translate(_LOWER) + bytes(_LONGEST_LABEL + 2), np.uint8)
-    usable = len(lowered) & ~1
-    even, odd = lowered[:usable].view("<u2"), lowered[1 : usable - 1].view("<u2")
-    found = []
-    for anchor, patterns in _LABELS.items():
-        places = np.concatenate((np.flatnonzero(even == anchor) * 2, np.flatnonzero(odd == anchor) * 2 + 1))
-        if not len(places):
-            continue
-        places = places[places < len(buffer)]
-        for pattern in patterns:
-            whole = places
-            for step in range(2, len(pattern)):
-                whole = whole[lowered[whole + step] == pattern[step]]
-            found.append(whole)
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+    if len(buffer) < _FINGERPRINT:
+        return np.zeros(0, np.int64)
+    data = buffer.tobytes()
+    possible = np.frombuffer(data.translate(_LABEL_TABLES[0]), np.uint8)[: 1 - _FINGERPRINT].copy()
+    for place in range(1, _FINGERPRINT):
+        table = np.frombuffer(data.translate(_LABEL_TABLES[place]), np.uint8)
+        possible &= table[place : len(data) - _FINGERPRINT + 1 + place]
+    places = possible.nonzero()[0]
+    found = [
+        place
+        for place, buckets in zip(places.tolist(), possible[places].tolist(), strict=True)
+        if _label_at(data, place, buckets)
+    ]
+    return np.array(found, np.int64)
+
+
+def _label_at(data: bytes, place: int, buckets: int) -> bool:
+    here = data[place : place + _LONGEST_LABEL].translate(_LOWER)
+    return any(buckets >> number & 1 and here.startswith(bucket) for number, bucket in enumerate(_LABEL_BUCKETS))
 
 
 def _labelled(buffer: Bytes, starts: Indices, ends: Indices) -> Flags:
