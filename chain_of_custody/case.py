@@ -183,7 +183,7 @@ class Case:
         try:
             self.close()
         except LedgerError as unclosed:
-            # What was appended is on disk, and verification shows the session without end: the first error matters more.
+            # What was appended is on disk, and verification shows the session without end: the first error counts.
             if error is None:
                 raise
             error.add_note(str(unclosed))

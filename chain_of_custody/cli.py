@@ -351,10 +351,16 @@ app.add_typer(keys_app, name="keys")
 
 
 @keys_app.callback(invoke_without_command=True)
-def _keys(context: typer.Context) -> None:
+def _keys(
+    context: typer.Context,
+    case: CaseOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
     """Without a command: list."""
     if context.invoked_subcommand is None:
-        _list_keys(None, None, as_json=False)
+        _list_keys(case, key, as_json=as_json)
 
 
 @keys_app.command(

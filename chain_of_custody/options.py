@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chain_of_custody import console, operator_key
+from chain_of_custody import console
 from chain_of_custody.console import text
 from chain_of_custody.errors import KeyAccessError, UsageError
 
@@ -90,6 +90,8 @@ def new_passphrase_source(passphrase_file: Path | None) -> Callable[[], bytes] |
 
 
 def _offer_passphrase() -> bytes:
+    from chain_of_custody import operator_key  # noqa: PLC0415 - `--help` needs no cryptography
+
     console.notice(
         f"署名用の鍵を新しく作ります: {operator_key.default_key_path()}",
         f"A new signing key is made: {operator_key.default_key_path()}",
@@ -118,7 +120,8 @@ def case_for(
 
     Raises UsageError, CaseNotFoundError, LedgerError, KeyAccessError.
     """
-    from chain_of_custody.case import find_case, init_case, open_case  # noqa: PLC0415 - `--help` needs no cryptography
+    from chain_of_custody import operator_key  # noqa: PLC0415 - `--help` needs no cryptography
+    from chain_of_custody.case import find_case, init_case, open_case  # noqa: PLC0415
 
     path, missing = find_case(case, evidence)
     passphrase = passphrase_source(passphrase_file)
@@ -145,6 +148,8 @@ def case_for(
 
 def say_new_key(case: Case) -> None:
     """Tell on standard error that a key was made, where, and whether it is protected."""
+    from chain_of_custody import operator_key  # noqa: PLC0415
+
     notice = case.key_notice()
     console.notice(
         f"  署名用の鍵を作りました: {operator_key.default_key_path()}({notice.ja})",

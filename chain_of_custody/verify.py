@@ -334,9 +334,10 @@ class _Reader:
     def _clock(self, entry: Entry) -> None:
         if self.jump_at is not None:
             at, session, step = self.jump_at
-            self.jump_at = None
-            if entry.type != "clock.changed" or entry.session != session:
-                self._unexplained_jump(at, step)
+            if entry.type != "ledger.recovered" or entry.session != session:
+                self.jump_at = None
+                if entry.type != "clock.changed" or entry.session != session:
+                    self._unexplained_jump(at, step)
         before = self.previous
         if before is None:
             return

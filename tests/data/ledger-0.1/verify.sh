@@ -1,0 +1,280 @@
+#!/bin/sh
+# verify.sh - checks the ledger of this case without hozen.
+# 台帳を hozen なしで検証します。
+#
+# Needs only: sh, openssl 3 or newer, GNU coreutils, ssh-keygen.
+#   sh verify.sh                 everything that lies in this folder
+#   sh verify.sh FINGERPRINT     and that line 1 has the fingerprint noted on paper
+# Exit code: 0 OK, 1 NG, 3 cannot tell.
+#
+# Checked: every line's number, hash of the line before it, session signature (Ed25519), actor and role; every
+# session's authorisation by a person's SSH key for this very case; the files allowed_signers and revoked_keys against
+# the ledger; the length and hash that `head` states and its signature; that nothing was cut off.
+# Not checked here (hozen does): the canonical form of the JSON, rights of roles, clocks, removed details.
+
+set -u
+LC_ALL=C
+export LC_ALL
+unset IFS
+case $0 in */*) cd "${0%/*}" || exit 3 ;; esac
+
+for program in openssl ssh-keygen sha256sum base64 date mktemp wc rm; do
+  if ! command -v "$program" >/dev/null 2>&1; then
+    echo "cannot tell: $program is not installed / 判定できません: $program がありません"
+    exit 3
+  fi
+done
+
+work=$(mktemp -d) || exit 3
+trap 'rm -rf "$work"' EXIT
+trap 'exit 3' HUP INT TERM
+
+tab=$(printf '\t')
+bad=0
+unsure=0
+count=0
+
+ng() {
+  bad=$((bad + 1))
+  if [ "$bad" -le 50 ]; then echo "NG  $1"; fi
+}
+unknown() {
+  unsure=$((unsure + 1))
+  echo "??  $1"
+}
+hash_of() {
+  # SHA-256 of $1 (no newline) into $hash
+  hash=$(printf '%s' "$1" | sha256sum)
+  hash=${hash%% *}
+}
+check_signature() {
+  # $1 text, $2 base64 signature, $3 session: true if the session's key signed the text
+  printf '%s' "$1" >"$work/text"
+  printf '%s' "$2" | base64 -d >"$work/sig" 2>/dev/null || return 1
+  [ "$(base64 -w 0 <"$work/sig")" = "$2" ] || return 1
+  openssl pkeyutl -verify -pubin -keyform DER -inkey "$work/$3.der" -rawin -in "$work/text" \
+    -sigfile "$work/sig" >/dev/null 2>&1
+}
+is_hex() {
+  # $1 value, $2 length
+  [ "${#1}" -eq "$2" ] || return 1
+  case $1 in *[!0-9a-f]*) return 1 ;; esac
+  return 0
+}
+
+open_session() {
+  # authorises $session from $payload; needs $actor $role $number $time
+  auth=${payload#*\"body\":\{\"auth\":\{}
+  if [ "$auth" = "$payload" ]; then
+    ng "entry $number: no authorisation / 第 $number 項: 承認がありません"
+    return 1
+  fi
+  auth="{${auth%%\}*}}"
+  case $auth in
+    "{\"actor\":\"$actor\",\"case\":\"$case_wanted\",\"key\":\""*"\",\"not_after\":\""*"\",\"role\":\"$role\",\"session\":\"$session\"}") ;;
+    *)
+      ng "entry $number: authorised for another case, person or session / 第 $number 項: 別の事案・人・作業への承認です"
+      return 1
+      ;;
+  esac
+  key=${auth#*\",\"key\":\"}
+  key=${key%%\"*}
+  not_after=${auth#*\",\"not_after\":\"}
+  not_after=${not_after%%\"*}
+  armor=${payload##*,\"sig\":\"}
+  armor=${armor%%\"*}
+  printf '%b' "$armor" >"$work/armor"
+  if ! printf '%s' "$auth" | ssh-keygen -Y verify -f allowed_signers -I "$actor" -n custody-session \
+    -O verify-time="$(date -u -d "$time" +%Y%m%d%H%M%SZ 2>/dev/null)" -s "$work/armor" >/dev/null 2>&1; then
+    ng "entry $number: the session is not authorised by the key of $actor / 第 $number 項: $actor の鍵による承認ではありません"
+    return 1
+  fi
+  # The 32 bytes of an Ed25519 key become a public key file by 12 fixed bytes in front.
+  printf '\060\052\060\005\006\003\053\145\160\003\041\000' >"$work/$session.der"
+  printf '%s' "$key" | base64 -d >>"$work/$session.der" 2>/dev/null
+  eval "actor_$session=\$actor role_$session=\$role closed_$session="
+  eval "until_$session=$(date -u -d "$not_after" +%s 2>/dev/null || echo 0)"
+  return 0
+}
+
+check_line() {
+  payload=${line%%"$tab"*}
+  signature=${line#*"$tab"}
+  if [ "$payload" = "$line" ]; then
+    ng "line $count: no signature / $count 行目: 署名がありません"
+    return
+  fi
+  # Members are sorted, so these are the last members of their name in the line.
+  number=${payload##*,\"seq\":}
+  number=${number%%,*}
+  stated=${payload##*,\"prev\":\"}
+  stated=${stated%%\"*}
+  session=${payload##*,\"session\":\"}
+  session=${session%%\"*}
+  role=${payload##*,\"role\":\"}
+  role=${role%%\"*}
+  type=${payload##*,\"type\":\"}
+  type=${type%%\"*}
+  time=${payload##*,\"ts\":\"}
+  time=${time%%\"*}
+  actor=${payload#\{\"actor\":\"}
+  actor=${actor%%\"*}
+  if [ "$number" != "$count" ]; then
+    ng "line $count: carries number $number / $count 行目: 項番号が $number です"
+  fi
+  if [ "$stated" != "$previous" ]; then
+    ng "entry $count: the line before it was edited, removed or swapped / 第 $count 項: 前の行が書換え・削除・入替え"
+  fi
+  if ! is_hex "$session" 32; then
+    ng "entry $count: malformed / 第 $count 項: 形が不正です"
+    return
+  fi
+  number=$count
+  case $type in
+    case.open | session.open)
+      if [ -e "$work/$session.der" ]; then
+        ng "entry $count: session opened twice / 第 $count 項: 同じ作業が 2 度始まっています"
+      elif [ "$type" = case.open ] && [ "$count" -ne 1 ]; then
+        ng "entry $count: a second case.open / 第 $count 項: case.open が 2 度あります"
+      else
+        open_session || return
+      fi
+      ;;
+  esac
+  if [ ! -e "$work/$session.der" ]; then
+    ng "entry $count: belongs to no authorised session / 第 $count 項: 承認された作業のものではありません"
+    return
+  fi
+  eval "known_actor=\$actor_$session known_role=\$role_$session until=\$until_$session closed=\$closed_$session"
+  if [ "$actor" != "$known_actor" ] || [ "$role" != "$known_role" ]; then
+    ng "entry $count: actor or role differ from the session's / 第 $count 項: 作業者か役割が一致しません"
+  fi
+  if [ -n "$closed" ]; then
+    ng "entry $count: its session was closed before / 第 $count 項: 終えた作業で書かれています"
+  fi
+  seconds=$(date -u -d "$time" +%s 2>/dev/null || echo 99999999999)
+  if [ "$seconds" -gt "$until" ]; then
+    ng "entry $count: written after its session expired / 第 $count 項: 期限の切れた作業で書かれています"
+  fi
+  if ! check_signature "$payload" "$signature" "$session"; then
+    ng "entry $count: the signature does not fit / 第 $count 項: 署名が内容と合いません"
+  fi
+  if [ "$type" = session.close ]; then eval "closed_$session=1"; fi
+}
+
+if [ ! -f ledger.jsonl ]; then
+  echo "no ledger.jsonl here / ここに ledger.jsonl がありません"
+  exit 3
+fi
+
+# --- head, read before the ledger so that a writer at work is not mistaken for damage ---------------------------------
+slots=0
+newest=0
+if [ -f head ]; then
+  while read -r magic size digest session signature rest; do
+    is_hex "$digest" 64 && is_hex "$session" 32 && [ "$magic" = custody-head/1 ] && [ -z "$rest" ] || continue
+    case $size in *[!0-9]* | '') continue ;; esac
+    [ "${#size}" -eq 20 ] || continue
+    text="custody-head/1 $size $digest $session"
+    while [ "${#size}" -gt 1 ] && [ "${size#0}" != "$size" ]; do size=${size#0}; done
+    slots=$((slots + 1))
+    eval "head_text_$slots=\$text head_size_$slots=\$size head_hash_$slots=\$digest"
+    eval "head_session_$slots=\$session head_signature_$slots=\$signature"
+    if [ "$size" -gt "$newest" ]; then newest=$size; fi
+  done <head
+  if [ "$(wc -c <head)" -ne 446 ]; then slots=0; fi
+fi
+
+# --- every line -------------------------------------------------------------------------------------------------------
+previous=0000000000000000000000000000000000000000000000000000000000000000
+fingerprint=
+case_wanted=
+position=0
+torn=0
+people=
+while :; do
+  if IFS= read -r line; then :; else
+    torn=${#line}
+    break
+  fi
+  count=$((count + 1))
+  check_line
+  hash_of "$line"
+  previous=$hash
+  position=$((position + ${#line} + 1))
+  if [ "$count" -eq 1 ]; then
+    fingerprint=$hash
+    case_wanted=$hash
+  fi
+  case $type in case.open | key.*) people="$people$payload" ;; esac
+  slot=0
+  while [ "$slot" -lt "$slots" ]; do
+    slot=$((slot + 1))
+    eval "at=\$head_size_$slot"
+    if [ "$at" -eq "$position" ]; then eval "seen_$slot=\$hash seen_session_$slot=\$session"; fi
+  done
+done <ledger.jsonl
+
+length=$(wc -c <ledger.jsonl)
+if [ "$((position + torn))" -ne "$length" ]; then
+  ng "the ledger holds zero bytes / 台帳にゼロバイトが含まれています"
+fi
+
+# --- what head says of the end ----------------------------------------------------------------------------------------
+if [ "$slots" -eq 0 ]; then
+  ng "head is missing or damaged / head がないか壊れています"
+elif [ "$slots" -eq 1 ]; then
+  unknown "one line of head is damaged / head の 1 行が壊れています"
+fi
+slot=0
+while [ "$slot" -lt "$slots" ]; do
+  slot=$((slot + 1))
+  seen= seen_session=
+  eval "at=\$head_size_$slot digest=\$head_hash_$slot session=\$head_session_$slot text=\$head_text_$slot"
+  eval "signature=\$head_signature_$slot seen=\${seen_$slot-} seen_session=\${seen_session_$slot-}"
+  if [ "$length" -lt "$at" ]; then
+    ng "the end of the ledger is cut off (head: $at bytes, here: $length) / 台帳の末尾が切り取られています"
+  elif [ "$seen" != "$digest" ] || [ "$seen_session" != "$session" ]; then
+    ng "the ledger differs from its head / 台帳が head と一致しません"
+  elif ! [ -e "$work/$session.der" ] || ! check_signature "$text" "$signature" "$session"; then
+    ng "the signature of head is invalid / head の署名が不正です"
+  fi
+done
+if [ "$torn" -gt 0 ]; then
+  unknown "the last $torn bytes are no whole line (a crash; the next entry recovers it) / 末尾 $torn バイトが行として完結していません"
+elif [ "$slots" -gt 0 ] && [ "$length" -gt "$newest" ]; then
+  unknown "the ledger is longer than head says (a crash; the next entry recovers it) / 台帳が head より長い(異常終了の跡)"
+fi
+
+# --- the keys that were used must be those that the ledger lists -------------------------------------------------------
+if [ -f allowed_signers ] && [ -f revoked_keys ]; then
+  while read -r who options kind key rest; do
+    [ -n "$who" ] || continue
+    case $people in
+      *"{\"id\":\"$who\",\"key\":\"$kind $key\""*) ;;
+      *) ng "allowed_signers names a key that the ledger does not: $who / allowed_signers に台帳にない鍵があります" ;;
+    esac
+  done <allowed_signers
+else
+  ng "allowed_signers or revoked_keys is missing / allowed_signers か revoked_keys がありません"
+fi
+
+if [ "$#" -gt 0 ] && [ "$1" != "$fingerprint" ]; then
+  ng "the fingerprint is not the one given / 指紋が指定されたものと違います"
+fi
+
+echo "entries / 項数:        $count"
+echo "fingerprint / 指紋:    $fingerprint"
+if [ "$bad" -gt 0 ]; then
+  echo "verdict: NG ($bad) / 検証結果: NG($bad 件)"
+  exit 1
+elif [ "$unsure" -gt 0 ] || [ "$count" -eq 0 ]; then
+  echo "verdict: cannot tell / 検証結果: 判定できません"
+  exit 3
+fi
+echo "verdict: OK / 検証結果: OK"
+if [ "$#" -eq 0 ]; then
+  echo "Compare the fingerprint with the one on paper: only that shows that the whole ledger was not replaced."
+  echo "紙に控えた指紋と比べてください。台帳全体が差し替えられていないことは、それで初めて分かります。"
+fi
+exit 0
