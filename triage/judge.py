@@ -128,7 +128,9 @@ HEX_COMPANY = 1 << 24
 RECORD = 1 << 25
 """At least two traces of a person."""
 
-_STRONG = LABEL | HEADER | ROW_LABEL | LABEL_AFTER
+UNDER_HEADING = 1 << 26
+
+_STRONG = LABEL | HEADER | ROW_LABEL | LABEL_AFTER | UNDER_HEADING
 
 _EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     # bit, weight, code, Japanese, English; {word} is the label found
@@ -136,6 +138,7 @@ _EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (HEADER, 3.5, "header", "列の見出しが「{word}」", "the header of its column is “{word}”"),
     (ROW_LABEL, 3.4, "row_label", "行の見出しが「{word}」", "the label of its row is “{word}”"),
     (LABEL_AFTER, 3.2, "label_after", "直後に「{word}」とある", "“{word}” stands directly behind it"),
+    (UNDER_HEADING, 3.1, "heading", "「{word}」という見出しの下に並ぶ", "it stands in the list under the heading “{word}”"),
     (LABEL_NEAR, 1.9, "label_near", "近くに「{word}」とある", "“{word}” stands near it"),
     (LABEL_IN_TEXT, 0.9, "label_in_text", "同じ文書に個人番号を示す語がある", "the same document speaks of My Numbers"),
     (FORM_NEAR, 0.7, "form", "個人番号を書く様式・文書の中にある", "it stands in a form or text that My Numbers are written in"),
@@ -260,12 +263,20 @@ class _Stratum:
         passing, total = self.passing - chosen, self.passing + self.failing - chosen
         if total <= 0 or passing < 0:
             return 0.0
-        share = min((passing + 0.5) / (total + 1), 0.98)
-        if share <= 0.15:
+        # Columns of other numbers are more frequent than columns of My Numbers, and mixed ones are rare.
+        gain = _gain(passing, total) - 0.3 * min(total, 4)
+        if (passing + 0.5) / (total + 1) <= 0.15:
             # As by chance: the more strings, the surer.
-            return -min(0.25 * total, 3.0)
-        gain = passing * math.log10(share / 0.1) + (total - passing) * math.log10((1 - share) / 0.9) - 0.6
-        return max(-1.0, min(gain, self.true_odds()))
+            return min(gain, -min(0.25 * total, 3.0))
+        return max(-3.0, min(gain, self.true_odds()))
+
+    def limit_of_label(self) -> float:
+        """log10 of the odds that a label cannot exceed: in a column of made-up numbers some pass by chance."""
+        total = self.passing + self.failing
+        limit = self.true_odds() + 0.7
+        if total < 10:
+            return max(limit, LOW + 0.1)
+        return min(limit, _gain(self.passing, total) - 1.8)
 
     def true_odds(self) -> float:
         """log10 of the odds that a passing member is a My Number: of N passing and F failing, F/9 pass by chance."""
@@ -274,6 +285,12 @@ class _Stratum:
         if true <= 0.05 * self.passing:
             return -2.0
         return math.log10(true / (by_chance + 0.003))
+
+
+def _gain(passing: int, total: int) -> float:
+    """log10 of how much better a share of its own explains `passing` of `total` than one in ten does."""
+    share = min((passing + 0.5) / (total + 1), 0.98)
+    return passing * math.log10(share / 0.1) + (total - passing) * math.log10((1 - share) / 0.9)
 
 
 _FORMS: tuple[Form, ...] = ("plain", "4-4-4", "odd", "boxes", "kanji", "loose", "float", "lost_zero")
@@ -340,7 +357,8 @@ class _Stream:
     sample_title: bool = False
     strata: dict[tuple[object, ...], int] = field(default_factory=dict)
     pending: list[tuple[Text, Written, int, str, int]] = field(default_factory=list)
-    rows: int = 0
+    section: tuple[int, str] = (-1, "")
+    """Under a heading: where the next line of its block starts, and the heading's label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,9 +384,9 @@ class Verdicts:
 
 # Between a label and its number.
 _CONNECT = re.compile(
-    r"(?:[\s\u3000:：;；=＝>＞→⇒⇨➡▶「」『』()（）\[\]【】〔〕{}<＜\"'“”‘’`|｜│┃¦,，、*＊#＃・･.．…‥\-‐―−ー─━_＿~〜～/／&\\\ufeff\u200b]"
+    r"(?:<[^<>]{0,160}>|[\s\u3000:：;；=＝>＞→⇒⇨➡▶「」『』()（）\[\]【】〔〕{}<＜\"'“”‘’`|｜│┃¦,，、*＊#＃・･.．…‥\-‐―−ー─━_＿~〜～/／&\\\ufeff\u200b]"
     r"|は|が|の|を|に|番号|カード|ナンバー|(?:12|１２|十二)\s?(?:桁|ケタ|けた|digits?)|桁|[Nn][Oo]\b|№|nbsp;|#?x?[0-9a-f]{2,4};"
-    r"|<[^<>]{0,160}>|本人|記載|記入|確認|欄|又|または|若しくは|等|例|値|[Vv]alue|[Tt]ext|[Ss]tring|[Ii]s\b|[Ww]as\b|です|：)*+",
+    r"|本人|記載|記入|欄|又|または|若しくは|等|例|値|[Vv]alue|[Tt]ext|[Ss]tring|[Ii]s\b|[Ww]as\b|です|：)*+",
 )
 _TAG_REST = re.compile(r"[^<>\n]{0,120}>")
 # Between two numbers of one enumeration.
@@ -648,6 +666,11 @@ class Judge:
         named = [hit for hit in hits if hit.kind in ("number", "other")]
         nearest = named[-1] if named else None
         direct = nearest is not None and _connected(before, nearest)
+        behind_label = _label_behind(after, behind)
+        named_behind = behind_label is not None and behind_label.kind == "number"
+        if nearest is not None and direct and nearest.kind == "other" and _is_topic(before, nearest, named_behind):
+            # 「案件の…は」 speaks of a matter, not of the number's name.
+            direct = False
         same_line = nearest is not None and len(before) - nearest.end <= len(line)
         if nearest is not None and direct and same_line:
             return (evidence | LABEL, nearest.word) if nearest.kind == "number" else (-1, nearest.word)
@@ -657,7 +680,7 @@ class Judge:
             label = label_of_header(key)
             if label.kind == "number":
                 return evidence | LABEL, label.word
-            if label.kind == "other":
+            if label.kind == "other" and not named_behind:
                 return -1, label.word
         carried = self._carried(text, stream, start, before)
         if carried:
@@ -673,11 +696,13 @@ class Judge:
             if nearest.kind == "number":
                 return evidence | LABEL, nearest.word
             evidence |= OTHER_NEAR
-        label_after = _label_behind(after, behind)
-        if label_after is not None:
-            if label_after.kind == "number":
-                return evidence | LABEL_AFTER, label_after.word
+        if behind_label is not None:
+            if behind_label.kind == "number":
+                return evidence | LABEL_AFTER, behind_label.word
             evidence |= OTHER_NEAR
+        heading = self._heading(text, stream, start, end)
+        if heading:
+            return evidence | UNDER_HEADING, heading
         if key and key.isascii() and key.lower() not in _PLAIN_KEYS:
             evidence |= OTHER_KEY
         if nearest is not None and not direct:
@@ -692,6 +717,29 @@ class Judge:
             elif distance <= 30 and same_line:
                 evidence |= OTHER_NEAR
         return evidence, ""
+
+    @staticmethod
+    def _heading(text: Text, stream: _Stream, start: int, end: int) -> str:
+        """The label of a heading right above a block of lines that hold one number each; "" without one."""
+        content = text.content
+        line_start = content.rfind("\n", max(0, start - 200), start) + 1
+        line_end = content.find("\n", end, end + 200)
+        if line_start == 0:
+            return ""
+        above_start = content.rfind("\n", max(0, line_start - 200), line_start - 1) + 1
+        word = ""
+        if stream.section[0] == text.first_char + line_start:
+            word = stream.section[1]
+        else:
+            above = content[above_start : line_start - 1]
+            hits = [hit for hit in find_labels(above) if hit.kind in ("number", "other")]
+            if hits and hits[-1].kind == "number" and len(above) <= 60 and not _HAS_DIGITS.search(above):
+                rest = above[hits[-1].end :]
+                if _CONNECT.fullmatch(rest) or re.fullmatch(r"[\s]*(?:一覧|リスト|台帳|名簿|表|の一覧)?[\s:：】」）)]*", rest):
+                    word = hits[-1].word
+        if word and line_end >= 0:
+            stream.section = (text.first_char + line_end + 1, word)
+        return word
 
     def _plain_evidence(self, text: Text, stream: _Stream, written: Written, before: str, after: str) -> int:
         evidence = {"raw": RAW, "name": FILE_NAME, "markup": MARKUP}.get(text.kind, 0)
@@ -1136,19 +1184,21 @@ class Judge:
         kept = self._kept
         evidence = kept.evidence[index]
         strong = bool(evidence & _STRONG)
+        stratum = self._strata[kept.stratum[index]] if kept.stratum[index] >= 0 else None
+        listed = stratum is not None and self._is_listed(kept.stratum[index], weights)
         score = _BASE
         against = ("no_evidence", 0.0)
         for bit, weight, code, _, _ in _EVIDENCE:
             if evidence & bit:
-                if strong and bit in _ONLY_WITHOUT_LABEL:
+                if (strong and bit in _ONLY_WITHOUT_LABEL) or (listed and bit == TABLE):
                     continue
                 score += weight
                 if weight < against[1] and code in _REJECTIONS:
                     against = (code, weight)
         digits = f"{kept.digits[index]:012d}"
-        stratum = self._strata[kept.stratum[index]] if kept.stratum[index] >= 0 else None
         if not strong:
-            for code, weight in _rival_weights(digits):
+            # Among numbers that all pass, a rival's check digit is right by chance too.
+            for code, weight in () if listed else _rival_weights(digits):
                 score += weight
                 if weight < against[1] and code in _REJECTIONS:
                     against = (code, weight)
@@ -1160,7 +1210,7 @@ class Judge:
             if strong:
                 # A label does not make strings right that pass only as often as by chance.
                 if stratum.failing >= 3:
-                    limit = stratum.true_odds() + 0.7
+                    limit = stratum.limit_of_label()
                     if limit < score:
                         score, against = limit, ("column_chance", -9.0)
                 elif weight > 0:
@@ -1177,11 +1227,16 @@ class Judge:
                 score += weight
         return score, against[0]
 
+    def _is_listed(self, number: int, weights: list[float]) -> bool:
+        """Whether a column or list proves its passing members: at least eight, and hardly any that fails."""
+        stratum = self._strata[number]
+        return stratum.passing >= 8 and weights[number] >= HIGH and not stratum.is_serial()
+
     def _confidence(self, index: int, score: float, weights: list[float], labelled: set[int]) -> Confidence:
         kept = self._kept
         evidence = kept.evidence[index]
         stratum = self._strata[kept.stratum[index]] if kept.stratum[index] >= 0 else None
-        listed = stratum is not None and stratum.passing >= 8 and weights[kept.stratum[index]] >= HIGH
+        listed = stratum is not None and self._is_listed(kept.stratum[index], weights)
         proven = bool(evidence & _STRONG) or listed or kept.digits[index] in labelled
         some = proven or bool(evidence & ~(GROUPED | LABEL_IN_TEXT)) or weights[kept.stratum[index]] > 1.0
         if score >= HIGH and proven:
@@ -1352,6 +1407,17 @@ def _connected(before: str, hit: Hit) -> bool:
         and ">" not in before[opened : hit.start]
         and _CONNECT.fullmatch(gap[rest.end() :]) is not None
     )
+
+
+def _is_topic(before: str, hit: Hit, named_behind: bool) -> bool:
+    """Whether another label is only what a sentence is about: a word without 番号 that a particle follows.
+
+    `named_behind`: a label for the My Number stands right behind the number; then 「案件は 123…（個人番号）」 is enough.
+    """
+    if re.search(r"番号|コード|ナンバー|[Nn]o|ID|id|№", hit.word) or not hit.word[-1] > "\x7f":
+        return False
+    particle = r"\s*[のがをには]" if named_behind else r"\s*[のがをに]|\s*は[^\s\d：:]"
+    return re.match(particle, before[hit.end :]) is not None and "番号" not in before[hit.end :]
 
 
 def _label_behind(after: str, hits: list[Hit]) -> Hit | None:

@@ -220,12 +220,18 @@ def lead(summary: Mapping[str, Any], totals: Totals) -> Words:
         en = "In what could be read no My Number was found. This does not show that there is none."
     unread = sum(totals.unread.values())
     lost = int_of(map_of(summary.get("read")).get("unreadable_bytes")) or 0
-    if unread or lost:
-        ja += f"読めなかったもの {unread:,} 件と、媒体の読めない {lost:,} バイトの中身については、何も言えない。"
-        en += (
-            f" Nothing can be said about {unread:,} {_plural(unread, 'thing', 'things')} not or not fully read, nor "
-            f"about {lost:,} unreadable {_plural(lost, 'byte', 'bytes')} of the medium."
+    parts: list[Words] = []
+    if unread:
+        parts.append(
+            (f"読めなかったもの {unread:,} 件", f"{unread:,} {_plural(unread, 'thing', 'things')} not fully read")
         )
+    if lost:
+        parts.append(
+            (f"媒体の読めない {lost:,} バイト", f"{lost:,} unreadable {_plural(lost, 'byte', 'bytes')} of the medium"),
+        )
+    if parts:
+        ja += f"{'と、'.join(part[0] for part in parts)}の中身については、何も言えない。"
+        en += f" Nothing can be said about what {' and '.join(part[1] for part in parts)} may hold."
     return ja, en
 
 

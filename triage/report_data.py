@@ -196,7 +196,7 @@ class Packed:
         add = self._strings.add
         person = self._totals.persons.get(person_key(finding) or b"")
         copies = [offset for offset in map(int_of, list_of(finding.get("copies"))) if offset is not None]
-        rows["id"].append(shown(finding.get("id")))
+        rows["id"].append(_identifier(finding))
         rows["masked"].append(self._strings.add_safe(masked_of(finding)))
         rows["person"].append(person[0] if person else 0)
         rows["confidence"].append(CONFIDENCES.index(finding["confidence"]))
@@ -220,7 +220,7 @@ class Packed:
         meta = [f"{key} = {text_of(value)}" for key, value in map_of(finding.get("meta")).items()]
         self.yara.append(
             [
-                shown(finding.get("id")),
+                _identifier(finding),
                 add(finding.get("rule")),
                 self._list(add(tag) for tag in list_of(finding.get("tags"))),
                 self._list(add(line) for line in meta),
@@ -236,7 +236,7 @@ class Packed:
         self.coverage.append(
             [
                 add(line.get("path")),
-                self._strings.add_safe(text_of(line.get("reason")) or "damaged"),
+                add(text_of(line.get("reason")) or "damaged"),
                 self._reasons([line["detail"]] if line.get("detail") else []),
                 add(line.get("layers")),
                 add(line.get("container")),
@@ -296,6 +296,12 @@ class Packed:
             number = self._times[key] = len(self._time_rows)
             self._time_rows.append([_time_row(name, map_of(value)) for name, value in times.items()])
         return number
+
+
+def _identifier(finding: Mapping[str, Any]) -> str:
+    """The finding's id; one of the usual form is too short to hold a number and is taken as it is."""
+    text = text_of(finding.get("id"))
+    return text if len(text) < 10 and text.isascii() and text.isalnum() else shown(text)
 
 
 def _time_row(name: str, value: Mapping[str, Any]) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from triage.extractors import binary, delimited
 from triage.extractors.blocks import BLOCK_BYTES, blocks
+from triage.extractors.markup import has_escapes, unescape
 from triage.sniff import text_of
 from triage.text import Text
 
@@ -28,7 +29,12 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
         return
     characters = 0
     for block in blocks(source, context):
-        if block.holds_number():
+        if has_escapes(block.content):
+            # Source text and property files write Japanese as \\uXXXX.
+            text = unescape(block).text("markup", source.container, first_char=characters - block.overlap)
+            if text:
+                yield text
+        elif block.holds_number():
             yield Text(
                 block.content,
                 block.encoding,

@@ -94,12 +94,11 @@
   const stateName = (i) => D.states[i];
   const tagOf = (level) => el("span", "tag " + level, w(level));
   const pathNode = (text, container) => {
-    const full = text + (container ? (text ? "!/" : "") + container : "");
-    const cut = full.lastIndexOf("/") + 1;
-    const node = bdi("");
-    if (!full) return el("span", "none", w("noFile"));
-    if (cut) node.append(el("span", "dir", full.slice(0, cut)));
-    node.append(el("span", "base", full.slice(cut)));
+    if (!text && !container) return el("span", "none", w("noFile"));
+    const main = text || container, cut = main.lastIndexOf("/") + 1, node = bdi("");
+    if (cut) node.append(el("span", "dir", main.slice(0, cut)));
+    node.append(el("span", "base", main.slice(cut)));
+    if (text && container) node.append(el("span", "inner", "!/" + container));
     return node;
   };
   const inWords = (i) => S[R.location[i]];
@@ -393,7 +392,11 @@
     const key = st.sort.replace(/^-/, ""), c = view.columns.find((item) => item.key === key);
     if (!c) return;
     const sign = st.sort.startsWith("-") ? -1 : 1, keys = new Map(rows.map((i) => [i, c.sort(i)]));
-    rows.sort((a, b) => { const x = keys.get(a), y = keys.get(b); return x < y ? -sign : x > y ? sign : a - b; });
+    rows.sort((a, b) => { 
+      const x = keys.get(a), y = keys.get(b);
+      if (x === Infinity || y === Infinity) return x === y ? a - b : x === Infinity ? 1 : -1; // no place: last in both directions
+      return x < y ? -sign : x > y ? sign : a - b;
+    });
   };
   const reset = () => { for (const key of ["q", "confidence", "state", "reason", "file", "person", "from", "to", "sort", "id"]) st[key] = ""; };
   const toggle = (key, name) => {
@@ -458,6 +461,7 @@
     const table = $("table"); table.setAttribute("aria-rowcount", rows.length + 1); table.setAttribute("aria-colcount", view.columns.length);
     Object.assign($("explorer").dataset, { shown: rows.length, total: view.total() });
     spacer.style.height = rows.length * rowHeight() + "px";
+    body.style.maxHeight = rows.length * rowHeight() + 4 + "px";
     $("empty").hidden = rows.length > 0; body.hidden = rows.length === 0;
     $("empty").textContent = view.total() ? w("none") : w(st.view === "yara" ? "noYara" : st.view === "coverage" ? "noCoverage" : "noFindings");
     drawHead(); drawChips(); drawPick();
@@ -511,7 +515,7 @@
     head.append(line);
     for (const i of rows.slice(0, PRINTED)) {
       const row = el("tr");
-      for (const c of view.columns) { const cell = el("td", c.right ? "right" : ""); cell.append(c.get(i)); row.append(cell); }
+      for (const c of view.columns) { const cell = el("td", "c-" + c.key + (c.right ? " right" : "")); cell.append(c.get(i)); row.append(cell); }
       list.append(row);
     }
     table.append(head, list);
