@@ -302,25 +302,38 @@ class EwfImage:
         self._segments = kept
 
     def _tables_of(self, segment: _Segment) -> list[list[_Table]]:
-        """Tables of one segment in order, in a new list after each lost descriptor, each table with its copy.
+        """Tables of one segment in order, in a new list behind each gap, each table with its copy.
 
-        A sectors section without a readable table is walked for its chunks.
+        A sectors section without a readable table is walked for its chunks. What lies behind a lost descriptor, or
+        behind a walk that did not reach its end, gets its place by counting later, or not at all.
         """
         parts: list[list[_Table]] = [[]]
         sectors: _Section | None = None
         group: list[_Table] = []
-        broken = [place for place, _ in segment.broken]
+        broken = {place for place, _ in segment.broken}
+
+        def finish() -> None:
+            if group or sectors is None:
+                parts[-1].extend(group)
+                return
+            table, is_whole = self._walk_group(sectors)
+            if table is not None:
+                parts[-1].append(table)
+            if not is_whole:
+                segment.broken.append((-1, f"at byte {sectors.start}: the table of these chunks is lost"))
+                parts.append([])
+
         for place, section in enumerate([*segment.sections, None]):
-            if place in broken:
-                parts[-1] += self._finish_group(sectors, group)
-                sectors, group = (None, []) if group else (sectors, group)
-                if sectors is None:
+            if place in broken and not (sectors is not None and not group and self._belongs(section, sectors)):
+                finish()
+                sectors, group = None, []
+                if parts[-1]:
                     parts.append([])
             if section is None or section.kind == "sectors":
-                parts[-1] += self._finish_group(sectors, group)
+                finish()
                 sectors, group = section, []
             elif section.kind in ("table", "table2"):
-                table = self._read_table_header(section, sectors)
+                table = self._read_table_header(section, sectors, is_sure=not segment.broken)
                 if table is None:
                     continue
                 if section.kind == "table2" and group:
@@ -330,8 +343,15 @@ class EwfImage:
                     group.append(table)
         return parts
 
-    def _read_table_header(self, section: _Section, sectors: _Section | None) -> _Table | None:
-        """A table from its header; None where that is damaged."""
+    def _belongs(self, section: _Section | None, sectors: _Section) -> bool:
+        """Whether a section is the table of these sectors."""
+        if section is None or section.kind not in ("table", "table2"):
+            return False
+        table = self._read_table_header(section, sectors, is_sure=False)
+        return table is not None and table.sectors == (sectors.start, sectors.end)
+
+    def _read_table_header(self, section: _Section, sectors: _Section | None, *, is_sure: bool) -> _Table | None:
+        """A table from its header; None where that is damaged. `is_sure`: the sectors before it are its own."""
         header = self._read_section(section, 24)
         if len(header) < 24 or zlib.adler32(header[:20]) != int.from_bytes(header[20:24], "little"):
             return None
@@ -339,27 +359,25 @@ class EwfImage:
         base = int.from_bytes(header[8:16], "little")
         if not 0 < count <= _TABLE_ENTRIES or section.start + 24 + 4 * count > section.end:
             return None
-        if sectors is not None:
+        entry = int.from_bytes(self._read_quietly(section.segment, section.start + 24, 4), "little")
+        first = base + (entry & 0x7FFFFFFF)
+        if sectors is not None and (is_sure or sectors.start <= first < sectors.end):
             place = (sectors.start, sectors.end)
         else:
-            # The descriptor of the sectors section is lost: its chunks end where the table begins.
-            first = base + (
-                int.from_bytes(self._read_quietly(section.segment, section.start + 24, 4), "little") & 0x7FFFFFFF
-            )
+            # The descriptor of its sectors section is lost: its chunks end where the table begins.
             place = (first, section.start - _DESCRIPTOR.size)
             if first >= section.start:  # EnCase 1 keeps the chunks in the table section itself, behind the offsets
                 place = (section.start + 24 + 4 * count, section.end)
         return _Table(section.segment, count, base, section.start + 24, place)
 
-    def _finish_group(self, sectors: _Section | None, group: list[_Table]) -> list[_Table]:
-        """Tables of one sectors section; none readable: the chunks found by walking it."""
-        if group or sectors is None:
-            return group
+    def _walk_group(self, sectors: _Section) -> tuple[_Table | None, bool]:
+        """The chunks of a sectors section without a table, by walking it; whether the walk reached its end."""
         recovered = self._walk_sectors(sectors.segment, sectors.start, sectors.end)
         if recovered is None:
-            return []
-        count = len(recovered[0])
-        return [_Table(sectors.segment, count, 0, 0, (sectors.start, sectors.end), None, recovered)]
+            return None, False
+        place = (sectors.start, sectors.end)
+        table = _Table(sectors.segment, len(recovered[0]), 0, 0, place, None, recovered)
+        return table, int(recovered[1][-1]) == sectors.end
 
     def _place_tables(self) -> None:
         """Give each table its first chunk number; behind a gap, count from the end."""
@@ -380,7 +398,7 @@ class EwfImage:
             first, *others = self._tables_of(segment)
             current += first
             for tables in others:
-                runs.append((current, f"{name} {segment.broken[0][1]}"))
+                runs.append((current, f"{name} {'; '.join(why for _, why in segment.broken[:3])}"))
                 current = tables
             expected = segment.number + 1
             if segment.ending == "cut":
@@ -528,9 +546,9 @@ class EwfImage:
         # EnCase 6.7 and later let a sectors section grow over 2 GiB: from the entry where the low 31 bits would step
         # back, offsets use all 32 bits and chunks are stored uncompressed.
         backwards = np.flatnonzero(low[1:] < low[:-1])
-        if len(backwards) and raw[backwards[0] + 1] > low[backwards[0]] and not compressed[: backwards[0] + 1].all():
+        if len(backwards):
             over = int(backwards[0]) + 1
-            if (low[over - 1] + self.chunk_size) > 0x7FFFFFFF:
+            if raw[over] > low[over - 1] and low[over - 1] + self.chunk_size > 0x7FFFFFFF:
                 low[over:] = raw[over:]
                 compressed[over:] = False
         starts = low + table.base
