@@ -14,7 +14,20 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
-from triage.extractors import binary, compressed, mail, markup, pdf, plain, sqlite_pages, zip_archive
+from triage.extractors import (
+    binary,
+    compound,
+    compressed,
+    mail,
+    markup,
+    pdf,
+    plain,
+    rtf,
+    sqlite_pages,
+    tar,
+    unread,
+    zip_archive,
+)
 from triage.extractors.model import (
     HEAD_SIZE,
     Child,
@@ -32,7 +45,20 @@ if TYPE_CHECKING:
 
     from triage.text import Text
 
-EXTRACTORS: tuple[Extractor, ...] = (zip_archive, pdf, compressed, sqlite_pages, mail, markup, plain, binary)
+EXTRACTORS: tuple[Extractor, ...] = (
+    zip_archive,
+    pdf,
+    compound,
+    compressed,
+    sqlite_pages,
+    tar,
+    unread,
+    rtf,
+    mail,
+    markup,
+    plain,
+    binary,
+)
 """All formats; the first that matches reads the file."""
 
 

@@ -213,7 +213,8 @@ def _mailbox(source: Source, context: Context) -> Iterator[Text | Problem | Chil
         data = carried + source.read_at(position, _BLOCK_BYTES)
         base = position - len(carried)
         position = min(position + _BLOCK_BYTES, size)
-        found = [base + match.start() + 1 for match in _FROM_LINE.finditer(data) if base + match.start() + 1 > start]
+        lines = [base + match.end() - len(match[0].lstrip(b"\n")) for match in _FROM_LINE.finditer(data)]
+        found = [line for line in lines if line > start]
         if position >= size:
             found.append(size)
         for end in found:

@@ -1,0 +1,211 @@
+"""OLE2 compound files: doc, xls, ppt, msg by their streams; locked office files are said; other streams are searched.
+
+The streams of a compound file are fragmented inside it, so that text is whole only when read through it.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from triage.extractors import binary, outlook_message, powerpoint97, word97, workbook
+from triage.extractors.model import (
+    BytesSource,
+    Child,
+    ExtractionError,
+    OutOfOutputError,
+    OutOfTimeError,
+    Problem,
+    member_container,
+)
+from triage.extractors.pieces import prose
+from triage.extractors.zip_archive import name_text
+from triage.sniff import OLE2
+from triage.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from triage.extractors.model import Context, Source
+
+MAX_STREAM_BYTES = 64 << 20
+MAX_STREAMS = 20_000
+_CHAIN = re.compile(r"[0-9０-９](?:[ \-－‐−・.　]{0,2}[0-9０-９]){11}")
+_NOT_DIGIT = re.compile("[^0-9０-９]")
+_PROPERTIES = {2: "title", 3: "subject", 4: "author", 5: "keywords", 6: "comments", 8: "last author"}
+
+
+def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+    """The signature of a compound file."""
+    return head.startswith(OLE2)
+
+
+class _File(io.RawIOBase):
+    """A source as the file object that olefile reads from."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self._source = source
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._position = (0, self._position, self._source.size)[whence] + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._source.read_at(self._position, self._source.size if size < 0 else size)
+        self._position += len(data)
+        return data
+
+
+class Compound:
+    """The streams of a compound file, by path ("WordDocument", "ObjectPool/_1/Package")."""
+
+    def __init__(self, source: Source, context: Context) -> None:
+        import olefile  # noqa: PLC0415 - only when a compound file is met
+
+        self.source = source
+        self.context = context
+        try:
+            self._file: Any = olefile.OleFileIO(_File(source), raise_defects=olefile.DEFECT_FATAL)
+            self.names = ["/".join(path) for path in self._file.listdir(streams=True, storages=False)][:MAX_STREAMS]
+        except (OSError, ValueError, IndexError, KeyError, TypeError, RecursionError) as error:
+            raise ExtractionError(
+                "damaged",
+                f"複合ファイルを開けません({type(error).__name__})",
+                f"the compound file cannot be opened ({type(error).__name__})",
+            ) from None
+
+    def read(self, name: str, limit: int = MAX_STREAM_BYTES) -> bytes:
+        """A stream, at most `limit` bytes of it; raises `ExtractionError` where it cannot be read."""
+        try:
+            path = name.split("/")
+            if self._file.get_size(path) > self.source.size:
+                raise ExtractionError("damaged", "ストリームの長さが不正です", "a stream has an impossible length")
+            data: bytes = self._file.openstream(path).read(limit)
+        except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+            raise ExtractionError(
+                "damaged",
+                f"ストリームを読めません({type(error).__name__})",
+                f"a stream cannot be read ({type(error).__name__})",
+            ) from None
+        self.context.spend(len(data))
+        return data
+
+    def properties(self, name: str) -> Iterator[str]:
+        """The words of a property set ("\\x05SummaryInformation")."""
+        try:
+            values = self._file.getproperties(name.split("/"))
+        except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError):
+            return
+        for key, value in sorted(values.items()):
+            if isinstance(value, bytes):
+                value = value.decode("cp932", "replace")  # noqa: PLW2901 - the same property, decoded
+            if isinstance(value, str) and value.strip():
+                yield f"{_PROPERTIES.get(key, key)}: {value}\n"
+
+
+def chains(text: str) -> set[str]:
+    """The twelve-digit strings in `text`, whatever they mean."""
+    return {_NOT_DIGIT.sub("", chain) for chain in _CHAIN.findall(text)}
+
+
+def remembering(items: Iterator[Text | Problem | Child], seen: set[str]) -> Iterator[Text | Problem | Child]:
+    """Pass `items` on and note which twelve-digit strings their texts hold."""
+    for item in items:
+        if isinstance(item, Text) and len(seen) < 1_000_000:
+            seen |= chains(item.content)
+        yield item
+
+
+def leftovers(data: bytes, container: str, stream: str, seen: set[str]) -> Iterator[Text]:
+    """Text runs of a stream that hold what its document does not show: deleted, fast-saved, comments."""
+    for text in binary.text_runs(data, 0, container, stream=stream):
+        if not chains(text.content) <= seen:
+            # Offsets here count in the stream, not in the file.
+            yield Text(text.content, text.encoding, "raw", container, stream, stream)
+
+
+def _guarded(
+    compound: Compound, read: Callable[[], Iterator[Text | Problem | Child]]
+) -> Iterator[Text | Problem | Child]:
+    try:
+        yield from read()
+    except (OutOfTimeError, OutOfOutputError):
+        raise
+    except ExtractionError as error:
+        yield error.problem(compound.source.container)
+
+
+def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
+    """The document by its own reader, then properties, then what other streams hold."""
+    compound = Compound(source, context)
+    names = compound.names
+    container = source.container
+    lower = {name.lower(): name for name in names}
+    if "encryptedpackage" in lower:
+        yield Problem("encrypted", "Office 文書が暗号化されています", "the office document is encrypted", container)
+        return
+    seen: set[str] = set()
+    main: list[str] = []
+    if any(name.startswith("__properties_version1.0") for name in names):
+        yield from _guarded(compound, lambda: outlook_message.message(compound))
+        return
+    if "worddocument" in lower:
+        main = [lower["worddocument"]]
+        yield from remembering(_guarded(compound, lambda: word97.document(compound)), seen)
+    elif "workbook" in lower or "book" in lower:
+        main = [lower.get("workbook") or lower["book"]]
+        yield from remembering(_guarded(compound, lambda: workbook.calamine_sheets(source, context)), seen)
+    elif "powerpoint document" in lower:
+        main = [lower["powerpoint document"]]
+        yield from remembering(_guarded(compound, lambda: powerpoint97.document(compound)), seen)
+    lines = [line for name in names if name.rpartition("/")[2].startswith("\x05") for line in compound.properties(name)]
+    yield from prose(lines, container, "properties", location="properties", kind="form")
+    for name in names:
+        context.check_time()
+        shown = name.replace("\x05", "").replace("\x01", "").replace("\x03", "")
+        try:
+            data = compound.read(name)
+        except (OutOfTimeError, OutOfOutputError):
+            raise
+        except ExtractionError as error:
+            yield error.problem(container, shown)
+            continue
+        if name in main:
+            yield from leftovers(data, container, shown, seen)
+        elif name.rpartition("/")[2] in ("Package", "CONTENTS", "\x01Ole10Native"):
+            context.count_member()
+            body = data
+            if name.endswith("Ole10Native"):
+                body = _native(data)
+            yield from name_text(member_container(source, shown), shown)
+            yield Child(BytesSource(body, shown.rpartition("/")[2], member_container(source, shown)))
+        else:
+            yield from leftovers(data, container, shown, seen)
+
+
+def _native(data: bytes) -> bytes:
+    """The file inside an Ole10Native stream: after its size, label, path and temporary path."""
+    at = 6
+    for _ in range(2):
+        end = data.find(b"\0", at)
+        if end < 0:
+            return data
+        at = end + 1
+    at += 4
+    size = int.from_bytes(data[at : at + 4], "little")
+    at += 4 + size
+    length = int.from_bytes(data[at : at + 4], "little")
+    body = data[at + 4 : at + 4 + length]
+    return body or data
