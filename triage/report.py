@@ -36,7 +36,8 @@ from triage.html_parts import (
     table,
     template,
 )
-from triage.report_data import JST, MAX_ROWS, Totals, bilingual, count, pack, shown
+from triage.judge import REJECTION_CODES
+from triage.report_data import JST, MAX_ROWS, Totals, count, pack, shown, words_of
 from triage.results import CONFIDENCES, COVERAGE_REASONS, int_of, list_of, map_of, open_results, text_of
 
 if TYPE_CHECKING:
@@ -403,7 +404,7 @@ class _Page:
                 "confidence first. Counts, persons and map cover all of them; all are in findings.jsonl."
             )
             notices.append(("", (ja, en)))
-        notices += [("", bilingual(shown(note))) for note in list_of(self.summary.get("notes"))]
+        notices += [("", words_of(note)) for note in list_of(self.summary.get("notes"))]
         notices += [("", (shown(ja), shown(en))) for ja, en in list_of(self.custody.get("notices"))]
         return "".join(f'<p class="notice {style}">{both(*words)}</p>' for style, words in notices)
 
@@ -455,7 +456,7 @@ class _Page:
             return ""
         rows = [
             (
-                f'<span class="keep">{datum(shown(volume.get("layer")))}</span>',
+                f'<span class="keep">{datum(_volume_name(volume))}</span>',
                 datum(shown(volume.get("filesystem"))),
                 number(volume.get("offset")),
                 datum(_size_text(volume.get("size"))),
@@ -523,13 +524,23 @@ class _Page:
     def _rejected(self) -> str:
         rejected = map_of(self.summary.get("rejected"))
         chance = int_of(self.summary.get("chance_candidates"))
-        rows = [(both(*bilingual(shown(reason))), number(found)) for reason, found in rejected.items()]
+        rows = [
+            (both(*(REJECTION_CODES.get(reason) or words_of(reason))), number(found))
+            for reason, found in sorted(rejected.items(), key=lambda item: -(int_of(item[1]) or 0))
+        ]
         if chance is not None:
             words = both(
                 "検査用数字が合うだけで、ほかに根拠のない 12 桁",
                 "12 digits with a passing check digit and nothing else to support them",
             )
             rows.insert(0, (words, number(chance)))
+        wrong = int_of(self.summary.get("labelled_wrong"))
+        if wrong:
+            words = both(
+                "個人番号の見出しがあるが検査用数字が合わない 12 桁",
+                "12 digits labelled as My Numbers whose check digit is wrong",
+            )
+            rows.append((words, number(wrong)))
         if not rows:
             return ""
         note = both(
@@ -566,7 +577,7 @@ class _Page:
                     self.map,
                     int_of(volume.get("offset")) or 0,
                     int_of(volume.get("size")) or 0,
-                    escape(f"{shown(volume.get('layer'))} {shown(volume.get('filesystem'))}".strip()),
+                    escape(f"{_volume_name(volume)} {shown(volume.get('filesystem'))}".strip()),
                 )
                 for volume in self.volumes
             )
@@ -686,6 +697,11 @@ def _lane(name: Words, drawing: str, total: str, state: str = "") -> str:
         f'<svg class="lane{live}" height="{LANE_HEIGHT}" aria-hidden="true">{drawing}</svg>'
         f'<span class="total">{escape(total)}</span></div>'
     )
+
+
+def _volume_name(volume: Mapping[str, Any]) -> str:
+    """The last layer of a volume's chain ("gpt:2"); its description where there is no chain."""
+    return shown(text_of(volume.get("layer")).rpartition("|")[2] or volume.get("description"))
 
 
 def _plural(amount: int, one: str, many: str) -> str:

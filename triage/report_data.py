@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from chain_of_custody.masking import mask_number, mask_text
 from triage.disk_map import DiskMap
 from triage.results import CONFIDENCES, STATES, int_of, list_of, map_of, text_of
+from triage.rivals import RIVALS
 from triage.visible import visible
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ _BILINGUAL_SEPARATOR = " / "
 def shown(value: object) -> str:
     """A string of a result as it may stand on a page: possible My Numbers masked, unseen characters visible."""
     return visible(mask_text(text_of(value)))
+
+
+def words_of(note: object) -> tuple[str, str]:
+    """Japanese and English of a note as it may be shown: {"ja": …, "en": …}, or one string `<ja> / <en>`."""
+    if isinstance(note, dict):
+        return shown(note.get("ja") or note.get("en")), shown(note.get("en") or note.get("ja"))
+    return bilingual(shown(note))
 
 
 def bilingual(text: str) -> tuple[str, str]:
@@ -202,7 +210,7 @@ class Packed:
         rows["confidence"].append(CONFIDENCES.index(finding["confidence"]))
         rows["encoding"].append(add(finding.get("encoding")))
         rows["reasons"].append(self._reasons(finding.get("reasons")))
-        rows["rivals"].append(self._list(add(rival) for rival in list_of(finding.get("rivals"))))
+        rows["rivals"].append(self._reasons([_rival(rival) for rival in list_of(finding.get("rivals"))]))
         rows["location"].append(add(finding.get("location")))
         rows["copies"].append(copies[:MAX_COPIES] or 0)
         rows["more"].append(len(copies) if len(copies) > MAX_COPIES else 0)
@@ -226,7 +234,7 @@ class Packed:
                 self._list(add(line) for line in meta),
                 *self._place(finding),
                 [[add(item.get("id")), int_of(item.get("offset"))] for item in strings[:MAX_COPIES]],
-                len(strings),
+                max(len(strings), int_of(finding.get("strings_total")) or 0),
             ],
         )
 
@@ -296,6 +304,12 @@ class Packed:
             number = self._times[key] = len(self._time_rows)
             self._time_rows.append([_time_row(name, map_of(value)) for name, value in times.items()])
         return number
+
+
+def _rival(code: object) -> str:
+    """A rival reading in words; a code that this version does not know stands as it is."""
+    words = RIVALS.get(text_of(code))
+    return _BILINGUAL_SEPARATOR.join(words) if words else text_of(code)
 
 
 def _identifier(finding: Mapping[str, Any]) -> str:

@@ -16,5 +16,12 @@ OPTIONS = (
 
 def dump_dom(page: Path, fragment: str = "", *, profile: Path, options: tuple[str, ...] = ()) -> str:
     """The document after its script has run, as HTML. `fragment` goes behind `#`."""
-    command = ["chromium", *OPTIONS, f"--user-data-dir={profile}", *options, "--dump-dom", f"{page.as_uri()}#{fragment}"]
+    command = [
+        "chromium",
+        *OPTIONS,
+        f"--user-data-dir={profile}",
+        *options,
+        "--dump-dom",
+        f"{page.as_uri()}#{fragment}",
+    ]
     return subprocess.run(command, capture_output=True, check=True, timeout=100).stdout.decode("utf-8")

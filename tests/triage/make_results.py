@@ -212,15 +212,16 @@ def _summary(counts: dict[str, int], hmacs: dict[str, set[str]], size: int) -> d
             "upper": len(hmacs["high"] | hmacs["medium"] | hmacs["low"]),
         },
         "chance_candidates": 3381,
-        "rejected": {"法人番号 / corporate number": 812, "時刻 / timestamp": 1204, "JAN": 377},
+        "rejected": {"other_label": 812, "decimal": 1204, "longer_run": 377},
+        "labelled_wrong": 6,
         "volumes": [
-            {"layer": "gpt:1", "offset": 1 * MIB, "size": 512 * MIB, "filesystem": "fat32"},
-            {"layer": "gpt:2", "offset": 513 * MIB, "size": size - 2048 * MIB, "filesystem": "ntfs"},
+            {"layer": "e01:disk.E01|gpt:1", "offset": 1 * MIB, "size": 512 * MIB, "filesystem": "fat32"},
+            {"layer": "e01:disk.E01|gpt:2", "offset": 513 * MIB, "size": size - 2048 * MIB, "filesystem": "ntfs"},
         ]
         if size > 1 << 32
         else [],
         "read": {"bytes": size - 1536, "unreadable_bytes": 1536, "files": 48_211, "files_partial": 17},
         "unreadable": [{"offset": size // 3 // 512 * 512, "size": 1536, "reason": "checksum"}] if size > 4096 else [],
         "exit_code": 3,
-        "notes": [],
+        "notes": [{"ja": "署名鍵: 合言葉で守られた鍵", "en": "signing key: protected by a passphrase"}],
     }  # fmt: skip

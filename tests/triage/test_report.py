@@ -329,7 +329,12 @@ def test_person_counts_once_with_the_best_confidence(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     totals = count(open_results(folder))
-    assert [totals.distinct(best=0), totals.distinct(best=1), totals.distinct(best=2), totals.distinct()] == [1, 1, 1, 3]
+    assert [totals.distinct(best=0), totals.distinct(best=1), totals.distinct(best=2), totals.distinct()] == [
+        1,
+        1,
+        1,
+        3,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -368,7 +373,12 @@ def test_times_beyond_the_calendar_fall_back_to_the_record(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("given", "shown"),
-    [("********9018", "********9018"), ("123456789018", "********9018"), ("1234-5678-9018", "********9018"), (None, "")],
+    [
+        ("********9018", "********9018"),
+        ("123456789018", "********9018"),
+        ("1234-5678-9018", "********9018"),
+        (None, ""),
+    ],
 )
 def test_masked_number_never_shows_more_than_four_digits(given: str | None, shown: str) -> None:
     assert masked_of({"masked": given}) == shown

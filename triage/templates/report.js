@@ -298,7 +298,7 @@
     box.append(el("h4", "", w("path")));
     const path = el("p"); path.append(pathNode(S[R.path[i]], S[R.container[i]])); box.append(path);
     both(box, "reasons", L[R.reasons[i]]);
-    box.append(el("h4", "", w("rivals")), bdi(L[R.rivals[i]].map(byString).join(", ") || w("noRivals")));
+    if (L[R.rivals[i]].length) both(box, "rivals", L[R.rivals[i]]); else box.append(el("h4", "", w("rivals")), w("noRivals"));
     place(box, { layers: layer(R.layers[i], R.path[i]), container: S[R.container[i]], state: stateName(R.state[i]), location: inWords(i), encoding: S[R.encoding[i]],
       offset: R.offset[i], fileOffset: R.file_offset[i], times: R.times[i] });
     offsets(box, "copies", (R.copies[i] || []).map((value) => ["", value]), R.more[i]);
