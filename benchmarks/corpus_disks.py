@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 SECTOR = 512
 MIB = 1 << 20
@@ -33,10 +33,11 @@ TOOLS = {
     "ext4": ("mke2fs", "debugfs", "dumpe2fs"),
 }
 Kind = Literal["ntfs", "fat32", "ext4"]
-How = Literal["plain", "compressed", "sparse", "fragmented", "deleted", "deleted_folder", "overwritten"]
+How = Literal["plain", "fixup", "compressed", "sparse", "fragmented", "deleted", "deleted_folder", "overwritten"]
 """plain; compressed: by NTFS (LZNT1); sparse: with a hole before the content; fragmented: one cluster at a time between
 those of another file; deleted: through the file system; deleted_folder: together with its folder; overwritten: deleted
-and its MFT record used again, so that only unallocated clusters hold it (NTFS)."""
+and its MFT record used again, so that only unallocated clusters hold it (NTFS); fixup: resident, with its end around
+bytes 510-511 of its MFT record, where NTFS keeps a sequence number instead of the content."""
 
 
 def program(name: str) -> str | None:
@@ -49,12 +50,13 @@ def missing_tools(kind: Kind) -> list[str]:
     return [name for name in TOOLS[kind] if program(name) is None]
 
 
-def run(*command: str, check: bool = True, data: bytes | None = None) -> str:
+def run(*command: str, check: bool = True, data: bytes | None = None, extra: dict[str, str] | None = None) -> str:
     """Run a program of the system; its output, or `RuntimeError` with what it said."""
     environment = dict(
         os.environ, LC_ALL="C.UTF-8", PATH=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin", TZ="Asia/Tokyo"
     )
-    done = subprocess.run(command, input=data, capture_output=True, check=False, env=environment)
+    environment.update({"E2FSPROGS_FAKE_TIME": str(WHEN)} | (extra or {}))
+    done = subprocess.run(command, input=data or b"", capture_output=True, check=False, env=environment, timeout=3600)
     if check and done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise RuntimeError(f"{command[0]} failed ({done.returncode}): {said}")
@@ -66,10 +68,15 @@ class DiskFile:
     """One file to put into a file system. `path` starts with `/`; on NTFS `name:stream` is an alternate data stream."""
 
     path: str
-    data: bytes = field(repr=False)
+    data: bytes | Callable[[], bytes] = field(repr=False)
+    """The content, or what makes it: filler is read when it is written."""
     how: How = "plain"
     raw_name: bytes | None = None
     """Name in bytes where it is not UTF-8 (ext4 only); replaces the last part of `path`."""
+
+    def content(self) -> bytes:
+        """The content."""
+        return self.data if isinstance(self.data, bytes) else self.data()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,32 @@ def _is_open(image: Path) -> bool:
     return False
 
 
+FIXUP_SIZE = 480
+"""Size in bytes of a resident file that reaches over bytes 510-511 of its MFT record."""
+
+
+def _fixup_marker(file: DiskFile) -> bytes:
+    return f"{zlib.crc32(file.path.encode()):08X}".encode() * (FIXUP_SIZE // 8)
+
+
+def _write_fixups(image: Path, files: Sequence[DiskFile]) -> None:
+    """Write the resident files whose end, the digits, lies around byte 510 of their MFT record."""
+    whole = image.read_bytes()
+    with _ntfs_mounted(image) as root:
+        for file in files:
+            # The marker may also lie in a directory or a journal: in a record it starts behind a resident attribute.
+            start = whole.find(_fixup_marker(file)[:64])
+            if start < 0 or whole[start & ~1023 : (start & ~1023) + 4] != b"FILE":
+                raise RuntimeError(f"no MFT record holds {file.path}")
+            text = file.content()
+            end = 510 - start % 1024 + 6
+            if end < len(text):
+                raise RuntimeError(f"content of {file.path} starts too late in its MFT record")
+            data = b" " * (end - len(text)) + text + b" " * (FIXUP_SIZE - end)
+            with (root / file.path.lstrip("/")).open("r+b") as stream:
+                stream.write(data)
+
+
 def _set_ntfs_times(path: Path, seconds: int) -> None:
     """Creation, modification, access and change time of one file, all the same."""
     value = (seconds + 11_644_473_600) * 10_000_000
@@ -132,6 +165,10 @@ def _set_ntfs_times(path: Path, seconds: int) -> None:
 def _write_ntfs(root: Path, file: DiskFile) -> None:
     target = root / file.path.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
+    data = file.content()
+    if file.how == "fixup":
+        # The place within the record is known only once the file is there: a marker of the same length first.
+        data = _fixup_marker(file)
     if file.how == "compressed":
         # New files inherit the attribute of their folder: 0x800 = FILE_ATTRIBUTE_COMPRESSED.
         os.setxattr(target.parent, "system.ntfs_attrib_be", struct.pack(">I", 0x810))
@@ -139,19 +176,19 @@ def _write_ntfs(root: Path, file: DiskFile) -> None:
         with target.open("wb") as stream:
             stream.truncate(256 * 1024)
             stream.seek(192 * 1024)
-            stream.write(file.data)
+            stream.write(data)
         return
     if file.how == "fragmented":
         other = target.with_name("~" + target.name + ".tmp")
         with target.open("wb", buffering=0) as one, other.open("wb", buffering=0) as two:
-            for start in range(0, len(file.data), 4096):
-                one.write(file.data[start : start + 4096])
+            for start in range(0, len(data), 4096):
+                one.write(data[start : start + 4096])
                 os.fsync(one.fileno())
                 two.write(b"\0" * 4096)
                 os.fsync(two.fileno())
         return
     with target.open("wb") as stream:
-        stream.write(file.data)
+        stream.write(data)
 
 
 def make_ntfs(image: Path, size: int, files: Sequence[DiskFile], *, serial: int, label: str, start_sector: int) -> None:
@@ -187,6 +224,9 @@ def make_ntfs(image: Path, size: int, files: Sequence[DiskFile], *, serial: int,
         with _ntfs_mounted(image) as root:
             for file in overwritten:
                 (root / file.path.lstrip("/")).unlink()
+    fixups = [file for file in files if file.how == "fixup"]
+    if fixups:
+        _write_fixups(image, fixups)
     with _ntfs_mounted(image) as root:
         for number, file in enumerate(overwritten):
             # Small enough to stay in its record, which is the one the deleted file had: the lowest free one.
@@ -241,24 +281,25 @@ def make_fat32(image: Path, size: int, files: Sequence[DiskFile], *, serial: int
     )
     with tempfile.TemporaryDirectory(prefix="corpus-") as work:
         settings = Path(work) / "mtoolsrc"
-        settings.write_text("mtools_skip_check=1\ndefault_codepage=932\n", encoding="ascii")
-        os.environ["MTOOLSRC"] = str(settings)
+        # Not default_codepage=932: mtools 4.0.32 then never ends where two short names in CP932 collide.
+        settings.write_text("mtools_skip_check=1\n", encoding="ascii")
+        extra = {"MTOOLSRC": str(settings)}
         tree = Path(work) / "tree"
         for file in files:
             target = tree / file.path.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.data)
+            target.write_bytes(file.content())
         for folder, _, names in os.walk(tree):
             for name in names:
                 os.utime(Path(folder) / name, (WHEN, WHEN))
             os.utime(folder, (WHEN, WHEN))
         top = sorted(str(entry) for entry in tree.iterdir())
-        run("mcopy", "-s", "-m", "-Q", "-i", str(image), *top, "::/")
+        run("mcopy", "-s", "-m", "-Q", "-i", str(image), *top, "::/", extra=extra)
         for file in files:
             if file.how in ("deleted", "deleted_folder"):
-                run("mdel", "-i", str(image), "::" + file.path)
+                run("mdel", "-i", str(image), "::" + file.path, extra=extra)
         for folder in sorted({file.path.rpartition("/")[0] for file in files if file.how == "deleted_folder"}):
-            run("mrd", "-i", str(image), "::" + folder)
+            run("mrd", "-i", str(image), "::" + folder, extra=extra)
 
 
 # --- ext4 -------------------------------------------------------------------------------------------------------------
@@ -279,7 +320,7 @@ def make_ext4(image: Path, size: int, files: Sequence[DiskFile], *, serial: int,
                 if file.how == "sparse":
                     stream.truncate(256 * 1024)
                     stream.seek(192 * 1024)
-                stream.write(file.data)
+                stream.write(file.content())
         for folder, _, names in os.walk(tree):
             for name in names:
                 os.utime(os.path.join(folder, name), (WHEN, WHEN))  # noqa: PTH118
@@ -366,3 +407,116 @@ def _copy_sparse(source: Path, out: BinaryIO, offset: int) -> None:
                 out.seek(offset + position)
                 out.write(block)
             position += len(block)
+
+
+# --- What is free in a finished file system ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A piece of a partition: offset and size in bytes, counted from its start."""
+
+    offset: int
+    size: int
+
+
+def free_extents(kind: Kind, image: Path) -> list[Extent]:
+    """The free clusters of the file system in `image`, joined to extents."""
+    if kind == "ext4":
+        return _ext4_free(image)
+    if kind == "fat32":
+        return _fat32_free(image)
+    import pytsk3  # noqa: PLC0415 - only NTFS needs it
+
+    bitmap = pytsk3.FS_Info(pytsk3.Img_Info(str(image))).open_meta(6)
+    bits = bitmap.read_random(0, bitmap.info.meta.size)
+    clusters = image.stat().st_size // 4096
+    return _joined([number for number in range(clusters) if not bits[number >> 3] >> (number & 7) & 1], 4096)
+
+
+def _joined(free: Sequence[int], cluster_size: int, first: int = 0) -> list[Extent]:
+    """Neighbouring clusters joined; cluster 0 lies at byte `first`."""
+    extents: list[Extent] = []
+    start = previous = -2
+    for number in [*free, -9]:
+        if number != previous + 1:
+            if start >= 0:
+                extents.append(Extent(first + start * cluster_size, (previous - start + 1) * cluster_size))
+            start = number
+        previous = number
+    return extents
+
+
+def _ext4_free(image: Path) -> list[Extent]:
+    text = run("dumpe2fs", str(image))
+    extents = []
+    for line in text.splitlines():
+        if line.startswith("  Free blocks: "):
+            for part in line[15:].replace(" ", "").split(","):
+                first, _, last = part.partition("-")
+                if first:
+                    extents.append(Extent(int(first) * 4096, (int(last or first) - int(first) + 1) * 4096))
+    return extents
+
+
+def _fat32_free(image: Path) -> list[Extent]:
+    with image.open("rb") as stream:
+        boot = stream.read(SECTOR)
+        cluster_size = boot[13] * SECTOR
+        reserved, fats = struct.unpack_from("<HB", boot, 14)
+        sectors, fat_sectors = struct.unpack_from("<II", boot, 32)
+        data = (reserved + fats * fat_sectors) * SECTOR
+        count = (sectors * SECTOR - data) // cluster_size
+        stream.seek(reserved * SECTOR)
+        table = struct.unpack(f"<{count + 2}I", stream.read(4 * (count + 2)))
+    free = [number for number in range(count) if table[number + 2] & 0x0FFFFFFF == 0]
+    return _joined(free, cluster_size, data)
+
+
+def slack_of(image: Path, path: str) -> Extent | None:
+    """The bytes between the end of the file `path` and the end of its last cluster, where it has any."""
+    import pytsk3  # noqa: PLC0415 - the independent reader that knows all three
+
+    filesystem = pytsk3.FS_Info(pytsk3.Img_Info(str(image)))
+    opened = filesystem.open(path)
+    size, block = opened.info.meta.size, filesystem.info.block_size
+    if size == 0 or size % block == 0:
+        return None
+    for attribute in opened:
+        if attribute.info.flags & pytsk3.TSK_FS_ATTR_RES:
+            continue
+        for part in attribute:
+            if part.offset <= size // block < part.offset + part.len and part.addr:
+                end = (part.addr + size // block - part.offset) * block + size % block
+                return Extent(end, block - size % block)
+    return None
+
+
+def log_file_extent(image: Path) -> Extent:
+    """The second half of the content of NTFS' `$LogFile`."""
+    import pytsk3  # noqa: PLC0415
+
+    filesystem = pytsk3.FS_Info(pytsk3.Img_Info(str(image)))
+    part = next(iter(next(a for a in filesystem.open_meta(2) if a.info.type == pytsk3.TSK_FS_ATTR_TYPE_NTFS_DATA)))
+    return Extent((part.addr + part.len // 2) * 4096, part.len // 2 * 4096)
+
+
+def mft_slack(image: Path) -> list[Extent]:
+    """Unused ends of MFT records in use, each within one sector and clear of its last two bytes."""
+    import pytsk3  # noqa: PLC0415
+
+    filesystem = pytsk3.FS_Info(pytsk3.Img_Info(str(image)))
+    extents = []
+    with image.open("rb") as stream:
+        for attribute in filesystem.open_meta(0):
+            if attribute.info.type != pytsk3.TSK_FS_ATTR_TYPE_NTFS_DATA:
+                continue
+            for part in attribute:
+                stream.seek(part.addr * 4096)
+                records = stream.read(part.len * 4096)
+                for start in range(0, len(records), 1024):
+                    used = struct.unpack_from("<I", records, start + 0x18)[0]
+                    if records[start : start + 4] == b"FILE" and records[start + 0x16] & 1 and used <= 560:
+                        extents.append(Extent(part.addr * 4096 + start + 600, 400))
+    # The first records belong to the file system itself.
+    return extents[40:]

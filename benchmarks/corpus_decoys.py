@@ -1,0 +1,438 @@
+"""Hard negatives: numbers that look like My Numbers and are none, each kind named.
+
+A random number of twelve digits passes the check of a My Number with probability 0.1, so columns of order numbers hold
+passing ones by the dozen; in running text the ones that pass were picked on purpose. `DECOYS` lists all kinds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import corpus_documents as documents
+from corpus_numbers import FULLWIDTH, grouped, is_valid, person
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from corpus_places import Planter, Rows
+
+LAWS = (
+    "個人番号利用事務等実施者は、個人番号の漏えいを防ぐために必要な措置を講じなければならない。",
+    "マイナンバーカードは、表面に氏名、住所、生年月日、性別及び顔写真が表示される。",
+    "個人番号(マイナンバー)は12桁の番号であり、原則として生涯変わらない。",
+)
+
+
+def column(header: str, draw: Callable[[Planter], str], *, ending: str = "csv") -> Callable[[Planter, int], None]:
+    """A table with a column of such numbers under its own header."""
+
+    def make(planter: Planter, count: int) -> None:
+        values = [draw(planter) for _ in range(count)]
+        names = [person(planter.rng).name for _ in values]
+        if ending == "csv":
+            lines = [f"No,氏名,{header},金額"]
+            lines += [
+                f"{row},{name},{value},{planter.rng.randrange(1000, 90000)}"
+                for row, (name, value) in enumerate(zip(names, values, strict=True), 1)
+            ]
+            data = "".join(f"{line}\r\n" for line in lines).encode("cp932")
+        else:
+            rows: Rows = [["氏名", header]]
+            rows += [[name, value] for name, value in zip(names, values, strict=True)]
+            data = documents.xlsx([("一覧", rows)]) if ending == "xlsx" else documents.xls([("一覧", rows)])
+        path = planter.put("一覧", ending, data)
+        for value in values:
+            planter.bait(_digits(value), path)
+
+    return make
+
+
+def numeric_column(header: str) -> Callable[[Planter, int], None]:
+    """A workbook with such numbers stored as numbers."""
+
+    def make(planter: Planter, count: int) -> None:
+        values = [planter.numbers.digits(12, first=str(planter.rng.randrange(1, 10))) for _ in range(count)]
+        rows: Rows = [["取引先", header]]
+        rows += [[person(planter.rng).name, int(value)] for value in values]
+        path = planter.put("一覧", "xlsx", documents.xlsx([("一覧", rows)], formats="0"))
+        for value in values:
+            planter.bait(value, path)
+
+    return make
+
+
+def prose(
+    before: str, draw: Callable[[Planter], str], after: str = "", *, mention: bool = False
+) -> Callable[[Planter, int], None]:
+    """Running text with such numbers after other words; `mention`: the text speaks of My Numbers in general."""
+
+    def make(planter: Planter, count: int) -> None:
+        values = [draw(planter) for _ in range(count)]
+        text = ""
+        for value in values:
+            text += planter.prose(2)
+            if mention:
+                text += planter.rng.choice(LAWS) + "\r\n" + planter.prose(3)
+            text += f"{before}{value}{after}\r\n"
+        path = planter.put("案内", "txt", text.encode("cp932" if planter.rng.random() < 0.5 else "utf-8"))
+        for value in values:
+            planter.bait(_digits(value), path)
+
+    return make
+
+
+def lines(
+    ending: str, line: Callable[[Planter], tuple[str, str]], *, head: str = "", encoding: str = "utf-8"
+) -> Callable[[Planter, int], None]:
+    """A file of lines; each is made together with the digits in it."""
+
+    def make(planter: Planter, count: int) -> None:
+        made = [line(planter) for _ in range(count)]
+        text = head + "".join(f"{each}\n" for each, _ in made)
+        path = planter.put("data", ending, text.encode(encoding))
+        for _, digits in made:
+            planter.bait(digits, path)
+
+    return make
+
+
+def _digits(value: str) -> str:
+    """The digits of a written number, in ASCII."""
+    back = str.maketrans("０１２３４５６７８９", "0123456789")
+    return "".join(each for each in value.translate(back) if each.isascii() and each.isdigit())
+
+
+def _passing(planter: Planter) -> str:
+    """Twelve digits that pass by chance."""
+    return planter.numbers.digits(12, passing=True)
+
+
+def _any(planter: Planter) -> str:
+    """Twelve digits."""
+    return planter.numbers.digits(12)
+
+
+def _long(count: int) -> Callable[[Planter], str]:
+    """A longer number, at least one window of which passes."""
+
+    def draw(planter: Planter) -> str:
+        while True:
+            digits = planter.numbers.digits(count)
+            if any(is_valid(digits[start : start + 12]) for start in range(count - 11)):
+                return digits
+
+    return draw
+
+
+def _float(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    return f"{planter.rng.randrange(10)}.{digits}", digits
+
+
+def _fraction(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    return f"x = -0.{digits}e-{planter.rng.randrange(1, 9):02d};", digits
+
+
+def _amount(planter: Planter) -> tuple[str, str]:
+    digits = planter.numbers.digits(12, passing=True, first=str(planter.rng.randrange(1, 10)))
+    return f"total {int(digits):,} JPY ({digits})", digits
+
+
+def _hexadecimal(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    return f"0x{digits}, sha1 {planter.rng.getrandbits(96):024x}{digits}{planter.rng.getrandbits(16):04x}", digits
+
+
+def _hex_dump(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    pairs = " ".join(digits[start : start + 2] for start in range(0, 12, 2))
+    return f"{planter.rng.getrandbits(32) & ~15:08x}: {digits[:4]} {digits[4:8]} {digits[8:]} {pairs}  ......", digits
+
+
+def _uuid(planter: Planter) -> tuple[str, str]:
+    value = planter.numbers.uuid()
+    return f"{{{value}}}", value[-12:]
+
+
+def _log(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    when = f"2025-01-{planter.rng.randrange(1, 29):02d}T09:30:{planter.rng.randrange(60):02d}Z"
+    return f"{when} INFO req_id={digits} status=200", digits
+
+
+def _stamp(planter: Planter) -> tuple[str, str]:
+    digits = planter.numbers.timestamp(passing=True)
+    return f"{digits} backup job finished, next {int(digits) + 100}", digits
+
+
+def _source(planter: Planter) -> tuple[str, str]:
+    digits = planter.numbers.digits(12, passing=True, first=str(planter.rng.randrange(1, 10)))
+    return f"    {{ {digits}LL, {planter.rng.randrange(1 << 31)}u }},  /* coefficient */", digits
+
+
+def _man(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    return f".TP\n.B \\-\\-magic={digits}\nSet the magic value; the default is {planter.rng.randrange(4096)}.", digits
+
+
+def _json(planter: Planter) -> tuple[str, str]:
+    digits = planter.numbers.digits(12, passing=True, first="1")
+    return json.dumps(
+        {"order_id": int(digits), "sku": planter.numbers.jan(), "user": planter.rng.randrange(9999)}
+    ), digits
+
+
+def _mac(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    return f"eth0 {':'.join(digits[start : start + 2] for start in range(0, 12, 2))} up {digits}", digits
+
+
+def _coordinates(planter: Planter) -> tuple[str, str]:
+    digits = planter.numbers.digits(12, passing=True)
+    return f"35.{digits} 139.{planter.rng.randrange(10**12):012d}", digits
+
+
+def _shortened(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    return f"https://shop.example/item/{digits}?ref={planter.rng.getrandbits(40):010x}", digits
+
+
+def _bytes_table(planter: Planter) -> tuple[str, str]:
+    digits = _passing(planter)
+    return "static const char t[] = { " + ", ".join(digits) + " };", digits
+
+
+def serials(planter: Planter, count: int) -> None:
+    """Consecutive serial numbers: one in ten passes, evenly."""
+    first = int(planter.numbers.digits(12, first="4"))
+    values = [str(first + step * 10) for step in range(count)]
+    text = "シリアル番号\r\n" + "".join(f"{value}\r\n" for value in values)
+    path = planter.put("機器台帳", "csv", text.encode("cp932"))
+    for value in values:
+        planter.bait(value, path)
+
+
+def zeros(planter: Planter, count: int) -> None:
+    """Twelve zeros, which pass, in many writings."""
+    text = "".join(
+        planter.rng.choice(("000000000000", "0000 0000 0000", "0000-0000-0000", "０００００００００００００"[:12]))
+        + "\r\n"
+        for _ in range(count)
+    )
+    path = planter.put("初期値", "txt", text.encode("cp932"))
+    for _ in range(count):
+        planter.bait("000000000000", path)
+
+
+def template(planter: Planter, count: int) -> None:
+    """Forms with an example number beside the words 個人番号 and 記入例: samples, not somebody's number."""
+    for _ in range(max(1, count // 8)):
+        digits = planter.rng.choice(("123456789018", "123456789012", "111111111111", "000000000000", "999999999999"))
+        text = (
+            "【記入例・見本】 給与所得者の扶養控除等(異動)申告書\r\n"
+            f"個人番号(例): {grouped(digits, ' ')}\r\n"
+            "※ この番号は見本です。実際には通知カードに記載された12桁の番号を記入してください。\r\n"
+        )
+        path = planter.put("記入例", "txt", (text + planter.prose(20)).encode("cp932"))
+        planter.bait(digits, path)
+
+
+def blank_form(planter: Planter, count: int) -> None:
+    """Empty forms full of the right words, with form numbers and print dates."""
+    for _ in range(max(1, count // 8)):
+        digits = planter.numbers.timestamp(passing=True)
+        text = f"個人番号 □□□□ □□□□ □□□□\r\n氏名\r\n住所\r\n(印刷日時 {digits})\r\n"
+        path = planter.put("様式", "txt", (text + planter.prose(25)).encode("cp932"))
+        planter.bait(digits, path)
+
+
+def beside_empty_column(planter: Planter, count: int) -> None:
+    """A roster whose column 個人番号 is empty, beside a column of member numbers."""
+    values = [planter.numbers.digits(12, passing=planter.rng.random() < 0.15) for _ in range(count)]
+    text = ["氏名,個人番号,会員番号", *(f"{person(planter.rng).name},,{value}" for value in values)]
+    path = planter.put("会員", "csv", "".join(f"{line}\r\n" for line in text).encode("cp932"))
+    for value in values:
+        planter.bait(value, path)
+
+
+def masked_column(planter: Planter, count: int) -> None:
+    """A roster whose numbers are masked already, beside other numbers of twelve digits."""
+    values = [_any(planter) for _ in range(count)]
+    text = ["氏名,個人番号,管理番号"]
+    text += [f"{person(planter.rng).name},********{value[:4]},{value}" for value in values]
+    path = planter.put("提出済", "csv", "".join(f"{line}\r\n" for line in text).encode("cp932"))
+    for value in values:
+        planter.bait(value, path)
+
+
+def wrong_check(planter: Planter, count: int) -> None:
+    """Test data: a column 個人番号 of random numbers none of which passes."""
+    values = [planter.numbers.digits(12, passing=False) for _ in range(count)]
+    text = ["氏名,個人番号", *(f"{person(planter.rng).name},{value}" for value in values)]
+    path = planter.put("テスト用ダミー", "csv", "".join(f"{line}\r\n" for line in text).encode("cp932"))
+    for value in values:
+        planter.bait(value, path)
+
+
+def binary(planter: Planter, count: int) -> None:
+    """Digits in a program file between bytes that are no text."""
+    data = b""
+    values = [_passing(planter) for _ in range(count)]
+    for value in values:
+        data += planter.rng.randbytes(90) + b"\0" + value.encode() + b"\0"
+    path = planter.put("module", "dll", b"MZ\x90\0" + data)
+    for value in values:
+        planter.bait(value, path)
+
+
+def utf16_strings(planter: Planter, count: int) -> None:
+    """Digits in UTF-16LE strings of a program's resources."""
+    values = [_passing(planter) for _ in range(count)]
+    data = b"".join(f"ProductId\0{value}\0\0".encode("utf-16-le") for value in values)
+    path = planter.put("resource", "bin", planter.rng.randbytes(256) + b"\0" + data)
+    for value in values:
+        planter.bait(value, path)
+
+
+def sqlite_orders(planter: Planter, count: int) -> None:
+    """A database of orders."""
+    values = [planter.numbers.digits(12, first="2") for _ in range(count)]
+    create = ["CREATE TABLE orders (id INTEGER PRIMARY KEY, order_no TEXT, serial INTEGER)"]
+    rows = [(value, int(value)) for value in values]
+    data = documents.sqlite(create, [("INSERT INTO orders (order_no, serial) VALUES (?, ?)", rows)])
+    path = planter.put("注文", "sqlite", data)
+    for value in values:
+        planter.bait(value, path)
+
+
+def pdf_statement(planter: Planter, count: int) -> None:
+    """A PDF of invoices: registration numbers, order numbers, customers' numbers."""
+    values = [_passing(planter) for _ in range(count)]
+    text = [
+        f"伝票番号 {value}  登録番号 T{planter.numbers.corporate()}  数量 {planter.rng.randrange(99)}"
+        for value in values
+    ]
+    path = planter.put("請求書", "pdf", documents.pdf(text))
+    for value in values:
+        planter.bait(value, path)
+
+
+def docx_letter(planter: Planter, count: int) -> None:
+    """A letter that speaks of My Numbers and quotes an inquiry number."""
+    values = [grouped(_passing(planter), "-") for _ in range(count)]
+    text = [["マイナンバー制度に関するお知らせ"], [LAWS[1]], [LAWS[2]]]
+    for value in values:
+        text += [
+            [planter.rng.choice(LAWS)],
+            [planter.rng.choice(("お問い合わせ番号 ", "伝票番号 ", "受付番号 ")), value],
+        ]
+    path = planter.put("お知らせ", "docx", documents.docx(text))
+    for value in values:
+        planter.bait(_digits(value), path)
+
+
+@dataclass(frozen=True, slots=True)
+class DecoyKind:
+    """A kind of decoy; `share` is how many are planted, relative to the others."""
+
+    name: str
+    make: Callable[[Planter, int], None]
+    share: int = 2
+
+
+DECOYS: tuple[DecoyKind, ...] = (
+    DecoyKind("column 注文番号", column("注文番号", _any), 4),
+    DecoyKind("column 会員番号 xlsx", column("会員番号", _any, ending="xlsx"), 4),
+    DecoyKind("column 管理番号 xls", column("管理番号", _any, ending="xls")),
+    DecoyKind("column 伝票番号 numeric", numeric_column("伝票番号"), 4),
+    DecoyKind("column 追跡番号", column("追跡番号", lambda p: p.numbers.tracking()), 4),
+    DecoyKind("column お問い合わせ番号 4-4-4", column("お問い合わせ番号", lambda p: grouped(_any(p), "-")), 4),
+    DecoyKind("column 運転免許証番号", column("運転免許証番号", lambda p: p.numbers.licence()), 4),
+    DecoyKind("column 運転免許証番号 xlsx", column("免許証番号", lambda p: p.numbers.licence(), ending="xlsx")),
+    DecoyKind("column 法人番号", column("法人番号", lambda p: p.numbers.corporate())),
+    DecoyKind("column 登録番号 T13", column("登録番号", lambda p: "T" + p.numbers.corporate())),
+    DecoyKind("column 商品コード", column("商品コード", _any), 4),
+    DecoyKind("column JAN", column("JANコード", lambda p: p.numbers.jan())),
+    DecoyKind("column UPC", column("UPC", lambda p: p.numbers.upc())),
+    DecoyKind("column 日時", column("受付日時", lambda p: p.numbers.timestamp()), 4),
+    DecoyKind("column 口座番号", column("口座番号", lambda p: p.numbers.digits(7))),
+    DecoyKind("column 基礎年金番号", column("基礎年金番号", lambda p: p.numbers.digits(10))),
+    DecoyKind("column 住民票コード", column("住民票コード", lambda p: p.numbers.digits(11))),
+    DecoyKind("column 雇用保険 4-6-1", column("被保険者番号", lambda p: _employment(p))),  # noqa: PLW0108
+    DecoyKind("column カード番号", column("カード番号", lambda p: grouped16(p.numbers.card()))),
+    DecoyKind("column 電話", column("電話", lambda p: p.numbers.phone())),
+    DecoyKind("beside an empty column 個人番号", beside_empty_column, 4),
+    DecoyKind("beside masked numbers", masked_column, 4),
+    DecoyKind("column 個人番号, none passes", wrong_check),
+    DecoyKind("text 注文番号", prose("ご注文番号: ", _passing), 4),
+    DecoyKind(
+        "text 追跡番号", prose("追跡番号は ", lambda p: grouped(p.numbers.tracking(passing=True), "-"), " です。"), 4
+    ),
+    DecoyKind("text 免許証番号", prose("運転免許証 第", lambda p: p.numbers.licence(passing=True), "号"), 4),
+    DecoyKind("text 伝票番号 full-width", prose("伝票番号 ", lambda p: _passing(p).translate(FULLWIDTH))),
+    DecoyKind("text 受付番号, My Numbers mentioned", prose("受付番号:", _passing, mention=True), 4),
+    DecoyKind(
+        "text お客様番号, My Numbers mentioned",
+        prose("お客様番号 ", lambda p: grouped(_passing(p), " "), mention=True),
+        4,
+    ),
+    DecoyKind("text 口座番号 4-4-4", prose("振込口座 ", lambda p: grouped(_passing(p), " "))),
+    DecoyKind("text ライセンスキー", prose("ライセンスキー ", lambda p: grouped(_passing(p), "-"))),
+    DecoyKind("text 法人番号, My Numbers mentioned", prose("法人番号 ", lambda p: p.numbers.corporate(), mention=True)),
+    DecoyKind("text UPC", prose("UPC ", lambda p: p.numbers.upc(passing=True))),
+    DecoyKind("text ISBN and JAN", prose("JAN ", lambda p: p.numbers.jan())),
+    DecoyKind("text card", prose("カード番号 ", lambda p: grouped16(p.numbers.card()))),
+    DecoyKind("text 14 digits", prose("取引番号 ", _long(14))),
+    DecoyKind("text 20 digits", prose("受付番号 ", _long(20))),
+    DecoyKind("docx letter, My Numbers mentioned", docx_letter),
+    DecoyKind("pdf invoices", pdf_statement),
+    DecoyKind("sqlite orders", sqlite_orders, 4),
+    DecoyKind("floats", lines("dat", _float), 4),
+    DecoyKind("float constants in source", lines("c", _fraction)),
+    DecoyKind("amounts", lines("txt", _amount)),
+    DecoyKind("hexadecimal", lines("txt", _hexadecimal), 4),
+    DecoyKind("hex dump", lines("txt", _hex_dump)),
+    DecoyKind("uuid", lines("reg", _uuid, head="Windows Registry Editor Version 5.00\n\n"), 4),
+    DecoyKind("log", lines("log", _log), 4),
+    DecoyKind("log utf-16", lines("log", _log, encoding="utf-16")),
+    DecoyKind("timestamps", lines("log", _stamp), 4),
+    DecoyKind("source code", lines("c", _source)),
+    DecoyKind("digits of an array in source", lines("c", _bytes_table)),
+    DecoyKind("man page", lines("1", _man, head=".TH TOOL 1\n.SH OPTIONS\n")),
+    DecoyKind("json orders", lines("json", _json)),
+    DecoyKind("mac addresses", lines("txt", _mac)),
+    DecoyKind("coordinates", lines("csv", _coordinates)),
+    DecoyKind("links", lines("html", _shortened)),
+    DecoyKind("serial numbers", serials, 4),
+    DecoyKind("zeros", zeros, 4),
+    DecoyKind("template with an example", template),
+    DecoyKind("blank form", blank_form),
+    DecoyKind("program file", binary),
+    DecoyKind("utf-16 resources", utf16_strings),
+)
+
+
+def _employment(planter: Planter) -> str:
+    """An employment-insurance number: 4-6-1."""
+    digits = planter.numbers.digits(11)
+    return f"{digits[:4]}-{digits[4:10]}-{digits[10]}"
+
+
+def grouped16(digits: str) -> str:
+    """Sixteen digits in four groups."""
+    return "-".join(digits[start : start + 4] for start in range(0, 16, 4))
+
+
+def plant_decoys(planter: Planter, count: int) -> None:
+    """Plant at least `count` decoys over all kinds."""
+    shares = sum(kind.share for kind in DECOYS)
+    for kind in DECOYS:
+        planter.kind = kind.name
+        have = len(planter.decoys)
+        wanted = -(-count * kind.share // shares)
+        kind.make(planter, wanted)
+        if len(planter.decoys) - have < min(1, wanted):
+            raise AssertionError(f"{kind.name}: nothing was planted")
