@@ -20,8 +20,10 @@ from __future__ import annotations
 import math
 import re
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from triage import persons
@@ -39,6 +41,7 @@ from triage.mynumber import (
     is_scientific,
     passes,
     read_cell,
+    regions,
 )
 from triage.rivals import (
     RIVALS,
@@ -264,7 +267,7 @@ class _Stratum:
         if total <= 0 or passing < 0:
             return 0.0
         # Columns of other numbers are more frequent than columns of My Numbers, and mixed ones are rare.
-        gain = _gain(passing, total) - 0.3 * min(total, 4)
+        gain = _gain(passing, total) - 0.3 * min(total, 4) - (1.5 if self.failing >= max(8, self.passing) else 0.0)
         if (passing + 0.5) / (total + 1) <= 0.15:
             # As by chance: the more strings, the surer.
             return min(gain, -min(0.25 * total, 3.0))
@@ -285,6 +288,31 @@ class _Stratum:
         if true <= 0.05 * self.passing:
             return -2.0
         return math.log10(true / (by_chance + 0.003))
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What a stratum as a whole says about each of its passing members."""
+
+    weight: float
+    against: str
+    """Code of what it is instead, where `weight` speaks against My Numbers."""
+    limit: float
+    """Where a label stands: no member can be surer than this."""
+    listed: bool
+    """At least eight pass and hardly any fails: the column or list proves its members."""
+
+    @classmethod
+    def of(cls, stratum: _Stratum) -> _Share:
+        weight, against = stratum.weight(), "column_chance"
+        limit = stratum.limit_of_label() if stratum.failing >= 3 else math.inf
+        listed = stratum.passing >= 8 and weight >= HIGH
+        rival = stratum.rival()
+        if stratum.is_serial():
+            weight, against, listed = min(weight, -2.0), "serial", False
+        elif rival:
+            weight, against = min(weight, -2.0), f"column_{rival}"
+        return cls(weight, against, limit, listed)
 
 
 def _gain(passing: int, total: int) -> float:
@@ -339,6 +367,16 @@ class _HeaderLine:
     fields: tuple[str, ...]
     spans: tuple[tuple[int, int], ...]
     """Of each field, in columns of a fixed-width screen."""
+    traces: int = 0
+    """What the fields tell about persons: bits of `persons.traces`."""
+    labels: dict[int, Label] = field(default_factory=dict)
+
+    def label(self, index: int) -> Label:
+        """What field number `index` names."""
+        found = self.labels.get(index)
+        if found is None:
+            found = self.labels[index] = label_of_header(self.fields[index])
+        return found
 
 
 @dataclass(slots=True)
@@ -357,6 +395,9 @@ class _Stream:
     sample_title: bool = False
     strata: dict[tuple[object, ...], int] = field(default_factory=dict)
     pending: list[tuple[Text, Written, int, str, int]] = field(default_factory=list)
+    bare: int = -2
+    """End of the last line that was nothing but a number, and what was found out about it."""
+    bare_evidence: tuple[int, str] = (0, "")
     section: tuple[int, str] = (-1, "")
     """Under a heading: where the next line of its block starts, and the heading's label."""
 
@@ -490,8 +531,14 @@ class Judge:
 
     def _running(self, text: Text, stream: _Stream, place: int) -> None:
         content = text.content
-        found = self._strings(content)
-        labels = find_number_labels(content) if found or _LOOSE.search(content) or not content.isascii() else []
+        places = regions(content)
+        found = [item for low, high in places for item in self._strings(content, low, high)]
+        numerals = list(find_numerals(content))
+        if numerals:
+            found = sorted([*found, *numerals], key=lambda item: item.start)
+        if not places and not numerals:
+            return
+        labels = find_number_labels(content)
         self._note_labels(content, labels, stream)
         if not stream.headers and text.first_char == 0:
             self._note_first_line(content, stream)
@@ -501,27 +548,33 @@ class Judge:
             if isinstance(written, Refused):
                 self._count_refused(content, written)
                 continue
-            absolute = text.first_char + written.start
             if text.overlap and written.end < text.overlap:
                 continue
             if written.start == 0 and text.first_char > 0:
                 continue
-            self._weigh(text, stream, written, numbers, place, absolute)
+            self._weigh(text, stream, written, numbers, place)
 
     @staticmethod
-    def _strings(content: str) -> list[Written | Refused]:
-        found: list[Written | Refused] = list(find_strings(content))
-        more: list[Written] = [*find_boxes(content), *find_numerals(content)]
+    def _strings(content: str, low: int, high: int) -> list[Written | Refused]:
+        """Everything of twelve digits in `content[low:high]`, ascending, without overlaps."""
+        found: list[Written | Refused] = list(find_strings(content, start=low, end=high))
+        more = list(find_boxes(content, start=low, end=high))
         if more:
-            taken = [(item.start, item.end) for item in found]
-            found += [item for item in more if not any(low < item.end and item.start < high for low, high in taken)]
-            found.sort(key=lambda item: item.start)
+            # Where they overlap, the strict form holds. Ascending, so one look at the last taken is enough.
+            found += more
+            found.sort(key=lambda item: (item.start, isinstance(item, Written) and item.form == "boxes"))
+            kept: list[Written | Refused] = []
+            for item in found:
+                if not kept or item.start >= kept[-1].end:
+                    kept.append(item)
+            found = kept
         return found
 
     @staticmethod
     def _with_loose(content: str, found: list[Written | Refused], labels: list[Hit]) -> list[Written | Refused]:
         """Add what only a label makes readable: separators of several characters, numbers over two lines."""
         extra: list[Written | Refused] = []
+        starts = [item.start for item in found]
         for hit in labels:
             if hit.kind != "number":
                 continue
@@ -531,7 +584,8 @@ class Judge:
             if match is None:
                 continue
             low, high = match.span()
-            if any(item.start < high and low < item.end for item in found):
+            near = bisect_left(starts, high)
+            if near and found[near - 1].end > low:
                 continue
             extra.append(Written(low, high, ascii_digits(match[0]), "loose"))
         if extra:
@@ -545,11 +599,11 @@ class Judge:
                 stream.form = True
                 continue
             stream.labelled = True
-            start = content.rfind("\n", 0, hit.start) + 1
+            start = content.rfind("\n", max(0, hit.start - 2000), hit.start) + 1
             if stream.headers and stream.headers[-1].start == start:
                 continue
-            end = content.find("\n", hit.end)
-            line = content[start : end if end >= 0 else len(content)]
+            end = content.find("\n", hit.end, hit.end + 2000)
+            line = content[start : end if end >= 0 else hit.end + 2000]
             if len(line) > 2000 or _HAS_DIGITS.search(line):
                 continue
             header = _header_line(start, line)
@@ -579,7 +633,6 @@ class Judge:
         written: Written,
         numbers: list[Hit],
         place: int,
-        absolute: int,
     ) -> None:
         content = text.content
         right = passes(written.digits)
@@ -594,7 +647,10 @@ class Judge:
             # Whether a digit goes on beyond the edge is not known.
             self._rejected["cut"] += right
             return
-        evidence, word = self._context(text, stream, written, numbers)
+        quick = self._quick_context(text, stream, written, right=right)
+        evidence, word = quick if quick is not None else self._context(text, stream, written)
+        if stream.bare == text.first_char + written.end:
+            stream.bare_evidence = (evidence, word)
         if evidence < 0:
             self._reject_other(stream, (word,), written.digits, right=right)
             return
@@ -622,28 +678,66 @@ class Judge:
 
     def _list_of(self, text: Text, stream: _Stream, written: Written, evidence: int) -> int:
         """The stratum of a string in running text: strings of the same form in the same field of their lines."""
-        content = text.content
-        kind = "444" if written.form == "4-4-4" else written.form
-        if evidence & (LABEL | LABEL_AFTER):
-            key: tuple[object, ...] = ("label",)
-        elif text.kind == "raw":
-            key = ("raw", self._stream_count, kind)
-        else:
-            start = content.rfind("\n", max(0, written.start - 400), written.start) + 1
-            prefix = content[start : written.start]
-            delimiter = next((mark for mark in _DELIMITERS if mark in prefix), "")
-            column = _QUOTED.sub("", prefix).count(delimiter) if delimiter else 0
-            key = ("list", kind, delimiter, column, bool(evidence & HEADER))
+        key = ("label",) if evidence & (LABEL | LABEL_AFTER) else self._list_key(text, stream, written, evidence)
         number = stream.strata.get(key)
         if number is None:
             number = stream.strata[key] = self._new_stratum(window=text.kind == "raw")
         return number
 
+    @staticmethod
+    def _list_key(text: Text, stream: _Stream, written: Written, evidence: int = 0) -> tuple[object, ...]:
+        kind = "444" if written.form == "4-4-4" else written.form
+        if text.kind == "raw":
+            return ("raw", stream.number, kind)
+        content = text.content
+        start = content.rfind("\n", max(0, written.start - 400), written.start) + 1
+        if start == written.start:
+            return ("list", kind, "", 0, bool(evidence & HEADER))
+        prefix = content[start : written.start]
+        for delimiter in _DELIMITERS:
+            if delimiter in prefix:
+                column = (_QUOTED.sub("", prefix) if '"' in prefix else prefix).count(delimiter)
+                return ("list", kind, delimiter, column, bool(evidence & HEADER))
+        return ("list", kind, "", 0, bool(evidence & HEADER))
+
     def _new_stratum(self, *, window: bool = False) -> int:
         self._strata.append(_Stratum(window=window))
         return len(self._strata) - 1
 
-    def _context(self, text: Text, stream: _Stream, written: Written, numbers: list[Hit]) -> tuple[int, str]:
+    def _quick_context(
+        self,
+        text: Text,
+        stream: _Stream,
+        written: Written,
+        *,
+        right: bool,
+    ) -> tuple[int, str] | None:
+        """What holds without a look at the words around: for lists, columns, and strings that fail anyway.
+
+        Rosters and dumps hold one number a line by the thousand; only this keeps them fast.
+        """
+        content, start, end = text.content, written.start, written.end
+        left = content[start - 1] if start else "\n"
+        if left == "\n" and content[end : end + 1] in ("\n", "\r", ""):
+            # A line of nothing but the number: what held for the one right above holds for it.
+            before = start - 2 if content[start - 2 : start - 1] == "\r" else start - 1
+            follows = stream.bare == text.first_char + before
+            stream.bare = text.first_char + end
+            return stream.bare_evidence if follows else None
+        if stream.headers and left in ',\t;|"':
+            header = self._field_header(text, stream, written)
+            if header is not None and header.kind == "number":
+                return HEADER | _person_bits(stream.headers[-1].traces), header.word
+            if header is not None and header.kind == "other":
+                return -1, header.word
+        if not right:
+            # A failing string only counts in its list; the words around matter if it may be a mistyped one.
+            number = stream.strata.get(self._list_key(text, stream, written))
+            if number is not None and self._strata[number].failing >= 64:
+                return 0, ""
+        return None
+
+    def _context(self, text: Text, stream: _Stream, written: Written) -> tuple[int, str]:
         """Evidence bits and the word that labels a string in running text; -1 for a number of another name."""
         content, start, end = text.content, written.start, written.end
         low = max(0, start - _BEFORE_CHARS)
@@ -735,7 +829,9 @@ class Judge:
             hits = [hit for hit in find_labels(above) if hit.kind in ("number", "other")]
             if hits and hits[-1].kind == "number" and len(above) <= 60 and not _HAS_DIGITS.search(above):
                 rest = above[hits[-1].end :]
-                if _CONNECT.fullmatch(rest) or re.fullmatch(r"[\s]*(?:一覧|リスト|台帳|名簿|表|の一覧)?[\s:：】」）)]*", rest):
+                if _CONNECT.fullmatch(rest) or re.fullmatch(
+                    r"[\s]*(?:一覧|リスト|台帳|名簿|表|の一覧)?[\s:：】」）)]*", rest
+                ):
                     word = hits[-1].word
         if word and line_end >= 0:
             stream.section = (text.first_char + line_end + 1, word)
@@ -940,18 +1036,16 @@ class Judge:
     ) -> bool:
         """Judge a cell that holds nothing but one number; False if it does not."""
         cell = text.cells[index]
-        plain = len(string) == 12 and string.isascii() and string.isdecimal()
-        if not plain and not _DIGIT.search(string, 0, 4):
-            label = self._label_of_column(column) if _looks_kanji(string) else None
-            if label is None or label.kind != "number":
-                return False
         label = self._label_of_column(column)
         labelled = label is not None and label.kind == "number"
-        row_label: Label | None = None
-        if not labelled:
-            row_label = _row_label(text.content, text.cells, index)
-            labelled = row_label is not None and row_label.kind == "number"
         read = read_cell(string, numeric=cell.numeric, labelled=labelled)
+        row_label: Label | None = None
+        if not labelled and (read is not None or _may_be_loose(string)):
+            row_label = _row_label(text.content, text.cells, index)
+            if row_label is not None and row_label.kind == "number":
+                labelled = True
+                if read is None:
+                    read = read_cell(string, numeric=cell.numeric, labelled=True)
         if read is None:
             if labelled and is_scientific(string):
                 self._labelled_rounded += 1
@@ -1158,7 +1252,7 @@ class Judge:
             stratum = self._strata[number]
             all_pass = stratum.passing >= 8 and stratum.failing <= 0.1 * stratum.passing
             rejected["other_label_all_pass" if all_pass else "other_label"] += count
-        weights = [stratum.weight() for stratum in self._strata]
+        shares = [_Share.of(stratum) for stratum in self._strata]
         kept = self._kept
         labelled = {
             kept.digits[index]
@@ -1167,86 +1261,53 @@ class Judge:
         }
         chosen = array("L")
         for index in range(len(kept)):
-            score, reason = self._score(index, weights, labelled)
+            score, reason = self._score(index, shares, labelled)
             if score >= LOW:
                 chosen.append(index)
             else:
                 rejected[reason] += 1
         return Verdicts(
-            _Findings(self, chosen, weights, labelled),
+            _Findings(self, chosen, shares, labelled),
             {code: rejected[code] for code in sorted(rejected) if rejected[code]},
             self._labelled_wrong,
             self._labelled_rounded,
         )
 
-    def _score(self, index: int, weights: list[float], labelled: set[int]) -> tuple[float, str]:
+    def _score(self, index: int, shares: list[_Share], labelled: set[int]) -> tuple[float, str]:
         """log10 of the odds for candidate `index`, and the code of what speaks most against it."""
         kept = self._kept
         evidence = kept.evidence[index]
-        strong = bool(evidence & _STRONG)
-        stratum = self._strata[kept.stratum[index]] if kept.stratum[index] >= 0 else None
-        listed = stratum is not None and self._is_listed(kept.stratum[index], weights)
-        score = _BASE
-        against = ("no_evidence", 0.0)
-        for bit, weight, code, _, _ in _EVIDENCE:
-            if evidence & bit:
-                if (strong and bit in _ONLY_WITHOUT_LABEL) or (listed and bit == TABLE):
-                    continue
-                score += weight
-                if weight < against[1] and code in _REJECTIONS:
-                    against = (code, weight)
-        digits = f"{kept.digits[index]:012d}"
-        if not strong:
+        share = shares[kept.stratum[index]]
+        score, against, worst = _sum_of(evidence & ~TABLE if share.listed else evidence)
+        if evidence & _STRONG:
+            # A label does not make strings right that pass only as often as by chance.
+            if share.limit < score:
+                return share.limit, "column_chance"
+            return score + max(share.weight, 0.0), against
+        if kept.digits[index] in labelled:
+            score += _SAME
+        if not share.listed:
             # Among numbers that all pass, a rival's check digit is right by chance too.
-            for code, weight in () if listed else _rival_weights(digits):
+            for code, weight in _rival_weights(f"{kept.digits[index]:012d}"):
                 score += weight
-                if weight < against[1] and code in _REJECTIONS:
-                    against = (code, weight)
-            if kept.digits[index] in labelled:
-                score += _SAME
-        if stratum is not None:
-            weight = weights[kept.stratum[index]]
-            rival = stratum.rival()
-            if strong:
-                # A label does not make strings right that pass only as often as by chance.
-                if stratum.failing >= 3:
-                    limit = stratum.limit_of_label()
-                    if limit < score:
-                        score, against = limit, ("column_chance", -9.0)
-                elif weight > 0:
-                    score += weight
-            else:
-                if stratum.is_serial():
-                    weight = min(weight, -2.0)
-                    against = ("serial", -9.0)
-                elif rival:
-                    weight = min(weight, -2.0)
-                    against = (f"column_{rival}", -9.0)
-                elif weight < against[1]:
-                    against = ("column_chance", weight)
-                score += weight
-        return score, against[0]
+                if weight < worst and code in _REJECTIONS:
+                    against, worst = code, weight
+        return score + share.weight, share.against if share.weight < worst else against
 
-    def _is_listed(self, number: int, weights: list[float]) -> bool:
-        """Whether a column or list proves its passing members: at least eight, and hardly any that fails."""
-        stratum = self._strata[number]
-        return stratum.passing >= 8 and weights[number] >= HIGH and not stratum.is_serial()
-
-    def _confidence(self, index: int, score: float, weights: list[float], labelled: set[int]) -> Confidence:
+    def _confidence(self, index: int, score: float, shares: list[_Share], labelled: set[int]) -> Confidence:
         kept = self._kept
         evidence = kept.evidence[index]
-        stratum = self._strata[kept.stratum[index]] if kept.stratum[index] >= 0 else None
-        listed = stratum is not None and self._is_listed(kept.stratum[index], weights)
-        proven = bool(evidence & _STRONG) or listed or kept.digits[index] in labelled
-        some = proven or bool(evidence & ~(GROUPED | LABEL_IN_TEXT)) or weights[kept.stratum[index]] > 1.0
+        share = shares[kept.stratum[index]]
+        proven = bool(evidence & _STRONG) or share.listed or kept.digits[index] in labelled
+        some = proven or bool(evidence & ~(GROUPED | LABEL_IN_TEXT)) or share.weight > 1.0
         if score >= HIGH and proven:
             return "high"
         return "medium" if score >= MEDIUM and some else "low"
 
-    def _finding(self, index: int, weights: list[float], labelled: set[int]) -> Judged:
+    def _finding(self, index: int, shares: list[_Share], labelled: set[int]) -> Judged:
         kept = self._kept
         evidence = kept.evidence[index]
-        score, _ = self._score(index, weights, labelled)
+        score, _ = self._score(index, shares, labelled)
         digits = f"{kept.digits[index]:012d}"
         container, location, encoding, _ = self._places[kept.place[index]]
         if kept.row[index] >= 0:
@@ -1263,7 +1324,7 @@ class Judge:
             location=location,
             encoding=encoding,
             form=_FORMS[kept.form[index]],
-            confidence=self._confidence(index, score, weights, labelled),
+            confidence=self._confidence(index, score, shares, labelled),
             reasons=self._reasons(index, evidence, labelled),
             rivals=rivals_of(digits),
         )
@@ -1335,6 +1396,18 @@ _PLAIN_KEYS = frozenset(
 )
 
 
+@lru_cache(maxsize=65536)
+def _sum_of(evidence: int) -> tuple[float, str, float]:
+    """Sum of the weights of some evidence; the code of what speaks most against it, and its weight."""
+    score, against, worst = _BASE, "no_evidence", 0.0
+    for bit, weight, code, _, _ in _EVIDENCE:
+        if evidence & bit and not (evidence & _STRONG and bit in _ONLY_WITHOUT_LABEL):
+            score += weight
+            if weight < worst and code in _REJECTIONS:
+                against, worst = code, weight
+    return score, against, worst
+
+
 def _rival_weights(digits: str) -> Iterator[tuple[str, float]]:
     """What other readings take from a number without a label."""
     if is_full_timestamp(digits):
@@ -1352,21 +1425,21 @@ def _rival_weights(digits: str) -> Iterator[tuple[str, float]]:
 class _Findings:
     """The findings as a sequence: made one by one from the packed candidates, so that a million take little memory."""
 
-    def __init__(self, judge: Judge, chosen: array[int], weights: list[float], labelled: set[int]) -> None:
+    def __init__(self, judge: Judge, chosen: array[int], shares: list[_Share], labelled: set[int]) -> None:
         self._judge = judge
         self._chosen = chosen
-        self._weights = weights
+        self._shares = shares
         self._labelled = labelled
 
     def __len__(self) -> int:
         return len(self._chosen)
 
     def __getitem__(self, index: int) -> Judged:
-        return self._judge._finding(self._chosen[index], self._weights, self._labelled)
+        return self._judge._finding(self._chosen[index], self._shares, self._labelled)
 
     def __iter__(self) -> Iterator[Judged]:
         for index in self._chosen:
-            yield self._judge._finding(index, self._weights, self._labelled)
+            yield self._judge._finding(index, self._shares, self._labelled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -1416,8 +1489,10 @@ def _is_topic(before: str, hit: Hit, named_behind: bool) -> bool:
     """
     if re.search(r"番号|コード|ナンバー|[Nn]o|ID|id|№", hit.word) or not hit.word[-1] > "\x7f":
         return False
-    particle = r"\s*[のがをには]" if named_behind else r"\s*[のがをに]|\s*は[^\s\d：:]"
-    return re.match(particle, before[hit.end :]) is not None and "番号" not in before[hit.end :]
+    if named_behind:
+        return True
+    gap = before[hit.end :]
+    return re.match(r"\s*[のがをに]|\s*は[^\s\d：:]", gap) is not None and "番号" not in gap
 
 
 def _label_behind(after: str, hits: list[Hit]) -> Hit | None:
@@ -1452,12 +1527,14 @@ def _header_line(start: int, line: str) -> _HeaderLine | None:
     for delimiter in _DELIMITERS:
         if delimiter in line:
             fields = tuple(part.strip(" \t\r\u3000\"'") for part in line.split(delimiter))
-            return _HeaderLine(start, delimiter, fields, ()) if max(map(len, fields)) <= 60 else None
+            if max(map(len, fields)) > 60:
+                return None
+            return _HeaderLine(start, delimiter, fields, (), persons.header_traces(line))
     parts = [match.span() for match in re.finditer(r"[^ \u3000\t\r]+", line)]
     if not 2 <= len(parts) <= 40 or max(high - low for low, high in parts) > 24:
         return None
     spans = tuple((_screen_width(line[:low]), _screen_width(line[:high])) for low, high in parts)
-    return _HeaderLine(start, " ", tuple(line[low:high] for low, high in parts), spans)
+    return _HeaderLine(start, " ", tuple(line[low:high] for low, high in parts), spans, persons.header_traces(line))
 
 
 def _field_label(header: _HeaderLine, line: str, start: int, end: int) -> Label | None:
@@ -1465,20 +1542,23 @@ def _field_label(header: _HeaderLine, line: str, start: int, end: int) -> Label 
     if header.delimiter != " ":
         if header.delimiter not in line:
             return None
-        column = _QUOTED.sub("", line[:start]).count(header.delimiter)
-        if line[:start].count('"') % 2:
-            column = _QUOTED.sub("", line[:start] + '"').count(header.delimiter)
-        total = _QUOTED.sub("", line).count(header.delimiter) + 1
+        before = line[:start]
+        if '"' in line:
+            # A quote that is open before the number is closed behind it.
+            before = _QUOTED.sub("", before + '"' if before.count('"') % 2 else before)
+            line = _QUOTED.sub("", line)
+        column = before.count(header.delimiter)
+        total = line.count(header.delimiter) + 1
         if column >= len(header.fields) or abs(total - len(header.fields)) > 2:
             return None
-        return label_of_header(header.fields[column])
+        return header.label(column)
     # As many fields as the header has: counted. Otherwise by what stands above on a fixed-width screen.
     position = len(line[:start].split())
     if len(line.split()) == len(header.fields) and position < len(header.fields):
-        return label_of_header(header.fields[position])
+        return header.label(position)
     low, high = _screen_width(line[:start]), _screen_width(line[:end])
     best, index = max((min(high, right) - max(low, left), index) for index, (left, right) in enumerate(header.spans))
-    return label_of_header(header.fields[index]) if best > 0 else None
+    return header.label(index) if best > 0 else None
 
 
 def _beside(first: Cell, second: Cell) -> bool:
@@ -1505,8 +1585,13 @@ def _fours_end_here(content: str, cells: Sequence[Cell], index: int) -> bool:
     return True
 
 
-def _looks_kanji(string: str) -> bool:
-    return not string.isascii() and len(string) >= 12 and string[0] in "〇零○一二三四五六七八九壱弐参⓪①②③④⑤⑥⑦⑧⑨"
+def _may_be_loose(string: str) -> bool:
+    """Whether a label could make a number of a cell that is none by itself: over two lines, kanji numerals, rounded."""
+    if len(string) > 60:
+        return False
+    if string.isascii() and string.isdecimal():
+        return 9 <= len(string) < 12
+    return len(ascii_digits(string)) == 12 or is_scientific(string)
 
 
 def _row_label(content: str, cells: Sequence[Cell], index: int) -> Label | None:

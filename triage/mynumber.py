@@ -21,6 +21,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -71,15 +73,14 @@ BOX_SEPARATOR = SEPARATOR + "\r\n,，、|｜¦│┃║\\[\\]［］【】□■:
 
 _CHAIN = re.compile(f"[{DIGIT}](?:[{SEPARATOR}]{{0,3}}+[{DIGIT}]){{11,}}+")
 _ASCII_CHAIN = re.compile(r"[0-9](?:[ \t\-./_]{0,3}+[0-9]){11,}+")
+# Whatever could be read at all, with any separators: what does not match holds no number, labelled or not.
+_LENIENT = re.compile(f"[{DIGIT}](?:[{BOX_SEPARATOR}]{{0,5}}+[{DIGIT}]){{11,}}+")
 _RUN = re.compile(f"[{DIGIT}]+")
-_BOXES = re.compile(
-    f"(?<![{DIGIT}])[{DIGIT}](?:[{BOX_SEPARATOR}]{{1,5}}+[{DIGIT}]){{11}}(?![{DIGIT}])",
-)
+# As many as there are in a row, so that twelve of a longer row are not taken for a number.
+_BOXES = re.compile(f"(?<![{DIGIT}])[{DIGIT}](?:[{BOX_SEPARATOR}]{{1,5}}+[{DIGIT}](?![{DIGIT}])){{11,}}+(?![{DIGIT}])")
 # Numerals that stand for digits only where a label says so: 一二三 and ①②③ are also words and list marks.
 _NUMERALS = "〇零○一二三四五六七八九壱弐参⓪①-⑨"
-_EXOTIC = re.compile(
-    f"(?<![{_NUMERALS}])[{_NUMERALS}](?:[{SEPARATOR}]{{0,2}}+[{_NUMERALS}]){{11}}(?![{_NUMERALS}十百千万])"
-)
+_EXOTIC = re.compile(f"[{_NUMERALS}](?:[{SEPARATOR}]{{0,2}}+[{_NUMERALS}]){{11,}}+(?![十百千万])")
 _CELL = re.compile(f"[{DIGIT}](?:[{BOX_SEPARATOR}]{{0,4}}+[{DIGIT}])*+")
 
 _KANJI_VALUES = {
@@ -129,6 +130,45 @@ class Refused:
     start: int
     end: int
     reason: Literal["longer_run", "longer_group", "grouping", "date_time"]
+
+
+_SPAN = 100
+_MARGIN = 64
+_IS_DIGIT = np.zeros(0x10000, dtype=np.bool_)
+_IS_DIGIT[48:58] = True
+_IS_DIGIT[0xFF10:0xFF1A] = True
+
+
+def regions(content: str) -> list[tuple[int, int]]:
+    """Parts of `content` with twelve digits and nothing but separators between them: (start, end), ascending.
+
+    Everything else need not be looked at (kanji numerals apart: `find_numerals`). Looks for crowds of digits in
+    arrays first, so that text without numbers costs little.
+    """
+    if len(content) < LENGTH:
+        return []
+    if len(content) <= 2 * _SPAN:
+        return [match.span() for match in _LENIENT.finditer(content)]
+    if content.isascii():
+        digit_places = np.flatnonzero(np.frombuffer(content.encode("ascii"), dtype=np.uint8) - np.uint8(48) < 10)
+    else:
+        codes = np.frombuffer(content.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        # Mathematical digits lie above the table: they are all that does and counts.
+        digit_places = np.flatnonzero(_IS_DIGIT[np.minimum(codes, 0xFFFF)] | (codes - 0x1D7CE < 50))
+    if digit_places.size < LENGTH:
+        return []
+    starts = digit_places[: -(LENGTH - 1)]
+    starts = starts[digit_places[LENGTH - 1 :] - starts < _SPAN]
+    if not starts.size:
+        return []
+    breaks = np.flatnonzero(np.diff(starts) > _SPAN + 2 * _MARGIN)
+    firsts = starts[np.concatenate(([0], breaks + 1))] - _MARGIN
+    lasts = starts[np.concatenate((breaks, [starts.size - 1]))] + _SPAN + _MARGIN
+    return [
+        match.span()
+        for low, high in zip(firsts.tolist(), lasts.tolist(), strict=True)
+        for match in _LENIENT.finditer(content, max(0, low), high)
+    ]
 
 
 def find_numbers(content: str, *, start: int = 0, end: int | None = None) -> Iterator[Written]:
@@ -211,6 +251,7 @@ def _chain(content: str, first: int, last: int) -> Iterator[Written | Refused]:
     gaps.append((0, ""))
     index = 0
     count = len(runs)
+    group_end = 0  # runs before it are known to be in a group of another length: time stays linear
     while index < count:
         start, end, length = runs[index]
         before, after = gaps[index], gaps[index + 1]
@@ -228,13 +269,15 @@ def _chain(content: str, first: int, last: int) -> Iterator[Written | Refused]:
             # The rest of a longer row of groups of four belongs to what was refused.
             while isinstance(found, Refused) and index < count and gaps[index] == gaps[index - 1]:
                 index += 1
+        elif index < group_end:
+            index += 1
         else:
-            taken = _odd(content, runs, gaps, index)
-            if taken is None:
+            found_odd, group_end = _odd(content, runs, gaps, index)
+            if found_odd is None:
                 index += 1
             else:
-                yield taken[0]
-                index = taken[1]
+                yield found_odd
+                index = group_end
 
 
 def _groups_of_four(
@@ -260,16 +303,7 @@ def _groups_of_four(
     return Written(start, end, ascii_digits(content[start:end]), "loose" if mixed else "4-4-4", loose=loose)
 
 
-_DATE_SHAPES = {
-    (4, 2, 2, 4),
-    (4, 2, 2, 2, 2),
-    (2, 2, 2, 2, 2, 2),
-    (2, 2, 4, 4),
-    (4, 4, 2, 2),
-    (8, 4),
-    (6, 6),
-    (2, 2, 2, 6),
-}
+_DATE_SHAPES = {(4, 2, 2, 4), (4, 2, 2, 2, 2), (2, 2, 2, 2, 2, 2), (2, 2, 4, 4), (2, 2, 2, 6)}
 
 
 def _odd(
@@ -277,24 +311,23 @@ def _odd(
     runs: list[tuple[int, int, int]],
     gaps: list[tuple[int, str]],
     index: int,
-) -> tuple[Written | Refused, int] | None:
-    """Groups from `index` on with one kind of separator that make exactly 12 digits, and where to go on."""
+) -> tuple[Written | Refused | None, int]:
+    """The group with one kind of separator that starts at `index`, if it makes exactly 12 digits; and its end."""
     kind = gaps[index + 1]
     last, total = index, runs[index][2]
     while last + 1 < len(runs) and gaps[last + 1] == kind:
         last += 1
         total += runs[last][2]
     if last == index:
-        return None
+        return None, index + 1
     start, end = runs[index][0], runs[last][1]
     weaker = gaps[index][0] < kind[0] and gaps[last + 1][0] < kind[0]
     if total != LENGTH or not weaker:
-        # Runs of twelve or more further on are looked at for themselves.
-        return None
+        return None, last + 1
     shape = tuple(run[2] for run in runs[index : last + 1])
     if all(length == 1 for length in shape):
         return Written(start, end, ascii_digits(content[start:end]), "boxes"), last + 1
-    if kind[1] != " " and shape in _DATE_SHAPES and shape not in {(8, 4), (6, 6)}:
+    if kind[1] != " " and shape in _DATE_SHAPES:
         return Refused(start, end, "date_time"), last + 1
     return Written(start, end, ascii_digits(content[start:end]), "odd"), last + 1
 
@@ -302,7 +335,9 @@ def _odd(
 def find_boxes(content: str, *, start: int = 0, end: int | None = None) -> Iterator[Written]:
     """Twelve single digits with up to five separators (bars, brackets, commas, line ends) between each two."""
     for match in _BOXES.finditer(content, start, len(content) if end is None else end):
-        yield Written(match.start(), match.end(), ascii_digits(match[0]), "boxes")
+        digits = ascii_digits(match[0])
+        if len(digits) == LENGTH:
+            yield Written(match.start(), match.end(), digits, "boxes")
 
 
 def find_numerals(content: str, *, start: int = 0, end: int | None = None) -> Iterator[Written]:
@@ -310,7 +345,9 @@ def find_numerals(content: str, *, start: int = 0, end: int | None = None) -> It
     if content.isascii():
         return
     for match in _EXOTIC.finditer(content, start, len(content) if end is None else end):
-        yield Written(match.start(), match.end(), ascii_digits(match[0]), "kanji")
+        digits = ascii_digits(match[0])
+        if len(digits) == LENGTH:
+            yield Written(match.start(), match.end(), digits, "kanji")
 
 
 _FLOAT = re.compile(r"([0-9]{9,12})\.0{1,6}")
