@@ -19,7 +19,9 @@ import locale
 import os
 import signal
 import sys
+import traceback
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
@@ -47,6 +49,8 @@ EXIT_USAGE = 2
 EXIT_PARTIAL = 3
 EXIT_EVIDENCE = 4
 EXIT_WRITE = 5
+EXIT_FAULT = 70
+"""The program itself failed (sysexits.h: EX_SOFTWARE); never confused with a verdict on evidence."""
 EXIT_INTERRUPTED = 130
 
 
@@ -177,7 +181,20 @@ def run(app: Callable[[], Any]) -> NoReturn:
         # The reader of a pipe went away (| head): not an error of the evidence.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_OK)
+    except Exception as error:  # noqa: BLE001 - the last resort: a fault of the program itself
+        _report_fault(error)
+        sys.exit(EXIT_FAULT)
     sys.exit(EXIT_OK)
+
+
+def _report_fault(error: Exception) -> None:
+    """Say where the program failed, without the words of the exception, which may hold content of evidence."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))
+    notice(
+        f"プログラムの誤り({type(error).__name__})です。行った操作は台帳に残っています。この行を開発者に伝えてください: {where}",
+        f"A fault of the program ({type(error).__name__}). What was done is in the ledger. Report this line: {where}",
+    )
 
 
 class ProgressTask:

@@ -202,6 +202,8 @@ class Pool(Generic[TaskT, ResultT, ArgumentT]):
                 with contextlib.suppress(OSError):  # a dead child is found by its closed pipe below
                     child.connection.send(task)
 
+        for child in self._children:  # left over from an earlier run: ready, and idle
+            fill(child)
         while True:
             while len(self._children) < self._count and not (exhausted and not returned and self._children):
                 task = next_task()

@@ -1,0 +1,217 @@
+"""The command `triage`: scan an image, reveal chosen values with a reason."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chain_of_custody import console
+from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+    rich_markup_mode="markdown",
+    help=text(
+        "ディスクイメージの中のマイナンバー(個人番号)を探します。",
+        "Finds My Numbers (個人番号) on disk images.",
+    ),
+)
+
+
+@app.callback()
+def _triage(lang: LangOption = None) -> None:
+    """Options that stand before the command."""
+
+
+@app.command(
+    help=text(
+        "イメージ全体を走査し、個人番号と YARA の一致を事案フォルダーに記録します。",
+        "Scan a whole image; findings, coverage and report go into the case folder.",
+    ),
+    epilog=text(
+        "例:\n\n"
+        "    triage scan disk.E01\n\n"
+        "    triage scan disk.E01 --case 2026-014.case --rules rules/ --jobs 4\n\n"
+        "    triage scan disk.E01 --case 2026-014.case --resume\n\n"
+        "終了コード: 0 完了 / 1 保存済みハッシュと不一致 / 3 読めない部分あり / 4 証拠を読めない / 5 書けない / 130 中断",
+        "Examples:\n\n"
+        "    triage scan disk.E01\n\n"
+        "    triage scan disk.E01 --case 2026-014.case --rules rules/ --jobs 4\n\n"
+        "    triage scan disk.E01 --case 2026-014.case --resume\n\n"
+        "Exit codes: 0 done / 1 stored hash differs / 3 parts not read / 4 evidence unreadable / 5 cannot write / "
+        "130 interrupted",
+    ),
+)
+def scan(
+    image: Annotated[
+        Path,
+        typer.Argument(metavar="IMAGE", help=text("イメージ(E01, raw, …)", "image (E01, raw, …)")),
+    ],
+    case: CaseOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help=text(
+                "結果のフォルダー(新規。既定: 事案の scans/<番号>-<画像名>)",
+                "folder for the results (new; default: scans/<n>-<image> in the case)",
+            ),
+        ),
+    ] = None,
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", metavar="FILE.yar", help=text("YARA 規則(複数可)", "YARA rules (repeatable)")),
+    ] = None,
+    passwords: Annotated[
+        Path | None,
+        typer.Option(
+            "--passwords",
+            metavar="FILE",
+            help=text("暗号化された文書に試すパスワード(1 行に 1 つ)", "passwords to try, one a line"),
+        ),
+    ] = None,
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", min=1, max=256, help=text("並列数(結果は変わらない)", "processes (same result)")),
+    ] = os.cpu_count() or 1,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help=text("中断した走査を続ける", "go on with an interrupted scan")),
+    ] = False,
+    key: KeyOption = None,
+    as_id: AsOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Scan one image."""
+    from triage import scan as scanning  # noqa: PLC0415 - `--help` must not load numpy and the readers
+
+    scanning.check_request(image, rules or [])
+    with case_for(case, image, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
+        outcome = scanning.scan(
+            image,
+            opened,
+            scanning.ScanOptions(
+                out=out,
+                rules=tuple(rules or ()),
+                passwords=scanning.read_passwords(passwords),
+                jobs=jobs,
+                resume=resume,
+            ),
+        )
+    if as_json:
+        console.print_json(outcome.summary | {"folder": str(outcome.folder), "report": str(outcome.report)})
+    else:
+        _print_summary(outcome)
+    raise typer.Exit(outcome.exit_code)
+
+
+def _print_summary(outcome: Any) -> None:  # noqa: ANN401 - ScanOutcome, which is not imported here at start-up
+    from rich.table import Table  # noqa: PLC0415 - start-up time
+
+    summary: Mapping[str, Any] = outcome.summary
+    out = console.out_console()
+    table = Table(title=text("個人番号の検出", "My Numbers found"), title_justify="left")
+    table.add_column(text("状態", "state"))
+    for confidence in ("high", "medium", "low"):
+        table.add_column(confidence, justify="right")
+    for state, counts in summary["counts"]["by_state"].items():
+        table.add_row(state, *(str(counts.get(confidence, 0)) for confidence in ("high", "medium", "low")))
+    out.print(table)
+    persons = summary["persons"]
+    out.print(
+        text(
+            f"本人の数: {persons['lower']}〜{persons['upper']} 人(異なる番号の数。推定 {persons['estimate']})",
+            f"persons: {persons['lower']} to {persons['upper']} (distinct numbers; estimate {persons['estimate']})",
+        ),
+    )
+    if summary["counts"]["by_kind"]["yara"]:
+        out.print(f"YARA: {summary['counts']['by_kind']['yara']}")
+    if summary["coverage_lines"]:
+        out.print(
+            text(
+                f"読めなかった部分: {summary['coverage_lines']} 件(coverage.jsonl と報告書に一覧)",
+                f"not fully read: {summary['coverage_lines']} (listed in coverage.jsonl and in the report)",
+            ),
+        )
+    for note in summary["notes"]:
+        out.print(f"- {note[console.language()]}", markup=False)
+    out.print(f"{text('報告書', 'report')}: {outcome.report}", markup=False)
+    out.print(
+        text(
+            "次に: 報告書を開く。番号の確認は triage reveal(理由が必要)。",
+            "next: open the report; to see values: triage reveal, with a reason.",
+        ),
+        markup=False,
+    )
+
+
+@app.command(
+    help=text(
+        "検出した番号を証拠から読み直して示します(理由が必要。台帳に記録)。",
+        "Read found numbers again from the evidence and show them (needs a reason; recorded in the ledger).",
+    ),
+    epilog=text("例:\n\n", "Example:\n\n")
+    + "    triage reveal --findings c.case/scans/1-disk.E01/findings.jsonl --reason '…' --id F000001",
+)
+def reveal(
+    findings: Annotated[
+        Path,
+        typer.Option("--findings", metavar="FILE", help=text("findings.jsonl", "findings.jsonl of a scan")),
+    ],
+    reason: Annotated[
+        str,
+        typer.Option("--reason", metavar="TEXT", help=text("見る理由(台帳に残る)", "why (goes into the ledger)")),
+    ],
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help=text("対象の検出 ID(複数可。既定: 全部)", "finding ids (default: all)")),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help=text("書き出し先(新規)", "new file to write to")),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="IMAGE", help=text("イメージの今の場所", "where the image lies now")),
+    ] = None,
+    passwords: Annotated[
+        Path | None,
+        typer.Option("--passwords", metavar="FILE", help=text("パスワード(1 行に 1 つ)", "passwords, one a line")),
+    ] = None,
+    case: CaseOption = None,
+    key: KeyOption = None,
+    as_id: AsOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Show values of findings."""
+    from triage import reveal as revealing  # noqa: PLC0415 - start-up time
+    from triage.scan import read_passwords  # noqa: PLC0415 - start-up time
+
+    request = revealing.check_request(findings, reason, ids or [], out, image, case)
+    with case_for(
+        request.case,
+        None,
+        key=key,
+        as_id=as_id,
+        passphrase_file=passphrase_file,
+        tool="triage",
+    ) as opened:
+        raise typer.Exit(revealing.reveal(request, opened, passwords=read_passwords(passwords)))
+
+
+def main() -> None:
+    """Entry point of the program `triage`."""
+    console.run(app)

@@ -1,0 +1,279 @@
+"""Pass 2: files read through the file system and decoded; what the raw bytes on the disk do not show.
+
+Runs inside worker processes (`triage.workers`): each opens the image for itself, gets tasks and answers with results
+that hold masked numbers and HMACs, never digits. Three kinds of tasks: a file with everything inside it, names of
+files, and windows of undecoded media around raw hits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chain_of_custody.errors import EvidenceError, EvidenceFormatError
+from preserve.filesystem import open_filesystem
+from preserve.image import open_image
+from preserve.volumes import open_volumes
+from triage import extractors
+from triage.extractors import binary, plain
+from triage.extractors.model import HEAD_SIZE, Context, Limits, Problem
+from triage.judge import Judge
+from triage.masking import mask_number, mask_text
+from triage.raw_hits import Window, window_text
+from triage.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from preserve.filesystem import FileId, FileReader, FileSystem
+    from preserve.image import Image
+    from triage.judge import Verdicts
+    from triage.yara_rules import Rules
+
+SECONDS_PER_FILE = 120.0
+"""Soft limit for one file with everything inside it: what was found until then is kept."""
+
+GRACE_SECONDS = 60.0
+"""How much longer a child may take before it is killed: a parser in C does not look at the clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassSettings:
+    """What every worker needs; travels through a pipe, never through a file."""
+
+    image_path: Path
+    secret: bytes = field(repr=False)
+    passwords: tuple[str, ...] = field(default=(), repr=False)
+    rules: Rules | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileTask:
+    """One stream of a file. `visible` says that the raw pass saw its bytes in one piece and in order."""
+
+    number: int
+    file_id: FileId
+    name: str
+    size: int
+    visible: bool
+    seconds: float = SECONDS_PER_FILE + GRACE_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class NameTask:
+    """Names of files to be judged: (number of the file's task, path)."""
+
+    number: int
+    names: tuple[tuple[int, str], ...] = field(repr=False)
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTask:
+    """Windows of media around raw hits."""
+
+    number: int
+    windows: tuple[Window, ...]
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class RangeTask:
+    """A range of media in no file, for YARA rules: `offset`, `size` in bytes of the media."""
+
+    number: int
+    offset: int
+    size: int
+    state: str
+    seconds: float = SECONDS_PER_FILE + GRACE_SECONDS
+
+
+AnyTask = FileTask | NameTask | WindowTask | RangeTask
+
+
+@dataclass(frozen=True, slots=True)
+class FoundNumber:
+    """A judged number without its digits. `owner` is the window's or name's number, 0 for files."""
+
+    hmac: str
+    masked: str
+    confidence: str
+    reasons: tuple[str, ...]
+    reason_codes: tuple[str, ...]
+    rivals: tuple[str, ...]
+    container: str
+    location: str
+    encoding: str
+    byte_offset: int | None
+    owner: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What a task gave. `read_as` is "text" where the file's own bytes were decoded as plain text, "document" where a
+    parser took it apart, "" where nothing reads it (its raw bytes were searched all the same)."""
+
+    found: tuple[FoundNumber, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    rejected: tuple[tuple[str, int], ...] = ()
+    labelled_wrong: int = 0
+    labelled_rounded: int = 0
+    yara: tuple[Mapping[str, Any], ...] = ()
+    read_as: str = ""
+
+
+class _FileSource:
+    """A file of the file system as the extractors see it."""
+
+    container = ""
+
+    def __init__(self, reader: FileReader, name: str) -> None:
+        self._reader = reader
+        self.name = name
+        self.size = reader.size
+
+    def read_at(self, offset: int, size: int, /) -> bytes:
+        """Up to `size` bytes from `offset`."""
+        return self._reader.read_at(offset, size)
+
+
+class FilePass:
+    """The work of one child: opens the image once, then does tasks."""
+
+    def __init__(self, settings: PassSettings) -> None:
+        self._settings = settings
+        self._image: Image = open_image(settings.image_path, threads=1)
+        self._volumes, _ = open_volumes(self._image)
+        self._filesystems: dict[int, FileSystem] = {}
+
+    def __call__(self, task: AnyTask) -> TaskResult:
+        """Do one task."""
+        match task:
+            case FileTask():
+                return self._file(task)
+            case NameTask():
+                return self._names(task)
+            case WindowTask():
+                return self._windows(task)
+            case RangeTask():
+                return self._range(task)
+
+    def open(self, file_id: FileId) -> FileReader:
+        """The content of a stream; raises EvidenceError where it cannot be opened."""
+        index = file_id[0]
+        if index not in self._filesystems:
+            # Opened when a file of it is asked for: a volume that crashes the parser must not stop the others.
+            filesystem = open_filesystem(self._volumes[index], [])
+            if filesystem is None:
+                raise EvidenceFormatError("ファイルシステムを開けません", "the file system cannot be opened")
+            self._filesystems[index] = filesystem
+        return self._filesystems[index].open(file_id)
+
+    def number_hmac(self, digits: str) -> str:
+        """HMAC-SHA256 of the 12 ASCII digits with the secret of the case, in hex."""
+        return hmac.new(self._settings.secret, digits.encode("ascii"), hashlib.sha256).hexdigest()
+
+    def verdicts_of(self, task: FileTask) -> tuple[Verdicts, list[Problem], str]:
+        """Everything found in one file, with digits; only `triage reveal` may call this from outside."""
+        reader = self.open(task.file_id)
+        source = _FileSource(reader, task.name)
+        judge = Judge()
+        problems: list[Problem] = []
+        head = source.read_at(0, HEAD_SIZE)
+        extractor = extractors.extractor_of(head, task.name, source.size)
+        read_as = "text" if extractor is plain else "" if extractor in (None, binary) else "document"
+        if read_as or not task.visible:
+            context = Context(limits=Limits(seconds=SECONDS_PER_FILE), passwords=self._settings.passwords)
+            for piece in extractors.extract_all(source, context):
+                if isinstance(piece, Text):
+                    judge.feed(piece)
+                else:
+                    problems.append(piece)
+        return judge.finish(), problems, read_as
+
+    def _file(self, task: FileTask) -> TaskResult:
+        try:
+            verdicts, problems, read_as = self.verdicts_of(task)
+        except EvidenceError as error:
+            return TaskResult(problems=(Problem("damaged", mask_text(error.ja), mask_text(error.en)),))
+        matches: Sequence[Mapping[str, Any]] = ()
+        if self._settings.rules is not None:
+            found = self._settings.rules.match(self.open(task.file_id), name=task.name)
+            matches = [match.to_json() for match in found.matches]
+            problems += found.problems
+        return self._result([(0, verdicts)], problems=problems, yara=matches, read_as=read_as)
+
+    def _names(self, task: NameTask) -> TaskResult:
+        def judged() -> Iterator[tuple[int, Verdicts]]:
+            for owner, name in task.names:
+                judge = Judge()
+                judge.feed(Text(name, encoding="utf-8", kind="name"))
+                yield owner, judge.finish()
+
+        return self._result(judged())
+
+    def _windows(self, task: WindowTask) -> TaskResult:
+        def judged() -> Iterator[tuple[int, Verdicts]]:
+            for owner, window in enumerate(task.windows):
+                judge = Judge()
+                judge.feed(window_text(self._image, window))
+                yield owner, judge.finish()
+
+        return self._result(judged())
+
+    def _result(
+        self,
+        judged: Iterable[tuple[int, Verdicts]],
+        *,
+        problems: Sequence[Problem] = (),
+        yara: Sequence[Mapping[str, Any]] = (),
+        read_as: str = "",
+    ) -> TaskResult:
+        """The result of a task, without digits; verdicts come with the number of what they belong to."""
+        found: list[FoundNumber] = []
+        rejected: Counter[str] = Counter()
+        wrong = rounded = 0
+        for owner, verdicts in judged:
+            found += self._masked(verdicts, owner)
+            rejected.update(verdicts.rejected)
+            wrong += verdicts.labelled_wrong
+            rounded += verdicts.labelled_rounded
+        return TaskResult(
+            found=tuple(found),
+            problems=tuple(problems),
+            rejected=tuple(sorted(rejected.items())),
+            labelled_wrong=wrong,
+            labelled_rounded=rounded,
+            yara=tuple(yara),
+            read_as=read_as,
+        )
+
+    def _range(self, task: RangeTask) -> TaskResult:
+        raise NotImplementedError
+
+    def _masked(self, verdicts: Verdicts, owner: int = 0) -> Sequence[FoundNumber]:
+        return [
+            FoundNumber(
+                hmac=self.number_hmac(judged.digits),
+                masked=mask_number(judged.digits),
+                confidence=judged.confidence,
+                reasons=tuple(f"{reason.ja} / {reason.en}" for reason in judged.reasons),
+                reason_codes=tuple(reason.code for reason in judged.reasons),
+                rivals=tuple(judged.rivals),
+                container=judged.container,
+                location=judged.location,
+                encoding=judged.encoding,
+                byte_offset=judged.byte_offset,
+                owner=owner,
+            )
+            for judged in verdicts.judged
+        ]
+
+
+def start_pass(settings: PassSettings) -> FilePass:
+    """What a worker process calls once (`triage.workers.Pool`)."""
+    return FilePass(settings)

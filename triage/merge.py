@@ -1,0 +1,179 @@
+"""Joins what the two passes found into one list, in which the same bytes are one finding.
+
+Pass 2 (files, decoded) knows more of a number than pass 1 (raw media): its column, its label, its container. So where
+both saw the same bytes, the finding of pass 2 stays and takes over the place on the media; where pass 2 read a file as
+plain text it also has the last word on what is no finding there.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from triage.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from triage.file_pass import FoundNumber, TaskResult
+
+TWIN_DISTANCE_BYTES = 1
+"""A number in UTF-16BE is also seen as UTF-16LE one byte on, and the other way round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`size` bytes of a file's content from `file_offset` on lie at `offset` on the media."""
+
+    file_offset: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """Where a file lies and what it is called, as findings show it (masked); `pieces` in order of `file_offset`.
+
+    `pieces` is empty where the bytes on the media are not the content (compressed, encrypted).
+    """
+
+    layers: str
+    path: str
+    state: str
+    times: Mapping[str, Any] = field(default_factory=dict)
+    file_id: str = ""
+    pieces: tuple[Piece, ...] = ()
+
+    def media_offset(self, file_offset: int) -> int | None:
+        """Byte offset on the media of the content's byte `file_offset`; None where it has no place there."""
+        number = bisect_right(self.pieces, file_offset, key=lambda piece: piece.file_offset) - 1
+        if number < 0:
+            return None
+        piece = self.pieces[number]
+        inside = file_offset - piece.file_offset
+        return piece.offset + inside if inside < piece.size else None
+
+
+@dataclass(frozen=True, slots=True)
+class RawNumber:
+    """A judged raw hit: its place on the media, and the file (number of its task) whose bytes they are, -1 for none."""
+
+    offset: int
+    file: int
+    file_offset: int
+    state: str
+    layers: str
+    number: FoundNumber
+
+
+def merge(
+    places: Mapping[int, FilePlace],
+    results: Mapping[int, TaskResult],
+    names: Iterable[tuple[int, FoundNumber]],
+    raw: Sequence[RawNumber],
+    owner_at: Mapping[int, int],
+    decided: AbstractSet[int],
+) -> list[Finding]:
+    """One finding for each number at each place.
+
+    `places` and `results` are keyed by the number of the file's task; `owner_at` gives for media offsets of pass-2
+    findings the file that owns those bytes now (-1 none): a deleted file whose clusters were given to another file does
+    not contain what is read there today. `decided` are files that pass 2 read as plain text and whole.
+    """
+    findings: list[Finding] = []
+    by_offset: dict[int, Finding] = {}
+    loose: dict[tuple[int, str], list[Finding]] = defaultdict(list)
+    for file, result in sorted(results.items()):
+        place = places[file]
+        for number in result.found:
+            offset = None
+            if not number.container and number.byte_offset is not None:
+                offset = place.media_offset(number.byte_offset)
+            if offset is not None:
+                if offset in by_offset or owner_at.get(offset, file) != file:
+                    continue
+            finding = _finding(number, place, offset)
+            findings.append(finding)
+            if offset is None:
+                loose[file, number.hmac].append(finding)
+            else:
+                by_offset[offset] = finding
+    named: dict[str, Finding] = {}
+    for file, number in names:
+        finding = _finding(replace(number, location="name", byte_offset=None), places[file], None)
+        findings.append(finding)
+        named.setdefault(number.hmac, finding)
+    last: dict[str, int] = {}
+    for hit in sorted(raw, key=lambda hit: (hit.offset, hit.number.encoding)):
+        digest = hit.number.hmac
+        twin = hit.offset - last.get(digest, -2) <= TWIN_DISTANCE_BYTES
+        last[digest] = hit.offset
+        if twin or hit.offset in by_offset or hit.offset - 1 in by_offset or hit.offset + 1 in by_offset:
+            continue
+        if hit.file in decided and hit.state in ("allocated", "deleted"):
+            continue
+        same = loose.get((hit.file, digest), []) if hit.state in ("allocated", "deleted") else []
+        if not same and hit.state == "metadata" and digest in named:
+            same = [named[digest]]
+        if same:
+            _add_place(same, hit.offset)
+            continue
+        finding = _raw_finding(hit, places.get(hit.file))
+        findings.append(finding)
+        by_offset[hit.offset] = finding
+    return findings
+
+
+def _add_place(same: Sequence[Finding], offset: int) -> None:
+    """The raw hit at `offset` is one of the findings `same`: give it to the first that has no place yet."""
+    for finding in same:
+        if finding.offset is None:
+            finding.offset = offset
+            return
+    same[0].copies = (*same[0].copies, offset)
+
+
+def _finding(number: FoundNumber, place: FilePlace, offset: int | None) -> Finding:
+    return Finding(
+        kind="my_number",
+        state=place.state,
+        layers=place.layers,
+        path=place.path,
+        masked=number.masked,
+        hmac=number.hmac,
+        confidence=number.confidence,
+        reasons=number.reasons,
+        reason_codes=number.reason_codes,
+        rivals=number.rivals,
+        offset=offset,
+        file_offset=number.byte_offset if not number.container else None,
+        container=number.container,
+        location=number.location,
+        encoding=number.encoding,
+        times=place.times,
+        file_id=place.file_id,
+    )
+
+
+def _raw_finding(hit: RawNumber, place: FilePlace | None) -> Finding:
+    number = hit.number
+    return Finding(
+        kind="my_number",
+        state=hit.state,
+        layers=place.layers if place else hit.layers,
+        path=place.path if place else "",
+        masked=number.masked,
+        hmac=number.hmac,
+        confidence=number.confidence,
+        reasons=number.reasons,
+        reason_codes=number.reason_codes,
+        rivals=number.rivals,
+        offset=hit.offset,
+        file_offset=hit.file_offset if place and hit.file_offset >= 0 else None,
+        encoding=number.encoding,
+        times=place.times if place else {},
+        file_id=place.file_id if place else "",
+    )
