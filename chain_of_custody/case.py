@@ -331,8 +331,7 @@ class Case:
 
     def _current_session(self) -> Session:
         """The session that signs; a new one when there is none or the old one is about to expire."""
-        now_ns = clock.now().time_ns
-        if self._session is None or now_ns > self._session.not_after_ns - 60_000_000_000:
+        if self._session is None or clock.now().time_ns > self._session.not_after_ns - 60_000_000_000:
             person = self.operator()
             self._session = new_session(self.signer, self.fingerprint, person.id, person.role)
         return self._session
@@ -504,8 +503,8 @@ def build_entry(previous: Entry | None, now: clock.Reading, session: Session, dr
     if draft.details is not None:
         members["details"] = draft.details
     try:
-        payload = jcs.dumps(members)
-        entry = entries.parse_payload(payload, session.key.sign(payload))
+        payload, normal = jcs.normalise(members)
+        entry = entries.entry_of(normal, payload, session.key.sign(payload))
     except jcs.NotCanonicalError as error:
         raise UsageError(f"台帳に書けない値です: {error}", f"a value that the ledger cannot hold: {error}") from error
     except EntryError as error:

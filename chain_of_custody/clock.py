@@ -7,9 +7,10 @@ import ctypes.util
 import sys
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TOLERANCE_NS = 1_000_000_000
 SLEW = 0.0005
 """Clocks that are only steered (NTP) drift by at most 500 ppm; beyond 1 s + 500 ppm the clock was set."""
@@ -55,8 +56,7 @@ def now() -> Reading:
     time_ns = time.time_ns()
     mono_ns = time.clock_gettime_ns(_forward_clock) if _forward_clock is not None else time.monotonic_ns()
     time_ns -= time_ns % 1000
-    moment = datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).astimezone()
-    moment = moment.replace(microsecond=time_ns // 1000 % 1_000_000)
+    moment = (_EPOCH + timedelta(microseconds=time_ns // 1000)).astimezone()
     return Reading(moment.isoformat(timespec="microseconds"), time_ns, mono_ns, _boot_now)
 
 

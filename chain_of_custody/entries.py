@@ -337,6 +337,11 @@ def parse_payload(payload: bytes, signature: bytes) -> Entry:
             f"正準形の JSON ではありません(キーの重複を含む): {error}",
             f"not canonical JSON (duplicate keys are caught here too): {error}",
         ) from error
+    return entry_of(members, payload, signature)
+
+
+def entry_of(members: Json, payload: bytes, signature: bytes) -> Entry:
+    """The entry with these `members`, whose canonical bytes are `payload`; raises EntryError."""
     if not isinstance(members, dict):
         raise EntryError("JSON のオブジェクトではありません", "not a JSON object")
     if not _NEEDED <= members.keys() <= _KNOWN:

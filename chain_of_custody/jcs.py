@@ -92,12 +92,16 @@ def dumps(value: Json) -> bytes:
 
     Raises NotCanonicalError for floats, integers beyond 2^53 - 1, lone surrogates and what is no JSON at all.
     """
+    return normalise(value)[0]
+
+
+def normalise(value: Json) -> tuple[bytes, Json]:
+    """Canonical bytes of `value` and what they parse to; raises like `dumps`."""
     try:
         data = _canonical(value)
     except (ValueError, TypeError, RecursionError, rfc8785.CanonicalizationError) as error:
         raise NotCanonicalError(str(error)) from error
-    _parse(data)
-    return data
+    return data, _parse(data)
 
 
 def loads(data: bytes) -> Json:
