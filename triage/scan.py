@@ -331,7 +331,7 @@ class _Scan:
             "labelled_wrong": collected.labelled_wrong,
             "volumes": [
                 {
-                    "layer": evidence.layers_at(volume.offset),
+                    "layer": volume.layer or image.layer,
                     "offset": volume.offset,
                     "size": volume.size,
                     "description": volume.description,
