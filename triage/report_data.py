@@ -192,6 +192,8 @@ class Packed:
         self._lists: dict[tuple[int, ...], int] = {(): 0}
         self._times: dict[str, int] = {}
         self._time_rows: list[list[list[Any]]] = []
+        self._halves: dict[str, tuple[int, int]] = {}
+        self._masked: dict[str, int] = {}
         self._states = list(STATES)
         self._map = disk_map
         self.rows: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
@@ -205,7 +207,7 @@ class Packed:
         person = self._totals.persons.get(person_key(finding) or b"")
         copies = [offset for offset in map(int_of, list_of(finding.get("copies"))) if offset is not None]
         rows["id"].append(_identifier(finding))
-        rows["masked"].append(self._strings.add_safe(masked_of(finding)))
+        rows["masked"].append(self._number_of(finding))
         rows["person"].append(person[0] if person else 0)
         rows["confidence"].append(CONFIDENCES.index(finding["confidence"]))
         rows["encoding"].append(add(finding.get("encoding")))
@@ -270,15 +272,12 @@ class Packed:
 
     def _place(self, finding: Mapping[str, Any]) -> tuple[int, int, int, int, int | None, int | None, int]:
         """State, path, container, layers, offset, offset in the file, times: what both kinds of findings share."""
-        state = text_of(finding.get("state")) or "outside"
-        if state not in self._states:
-            self._states.append(shown(state))
         path, layers = text_of(finding.get("path")), text_of(finding.get("layers"))
         # Most chains end in the path. Then the part before it is kept, which all files of a volume share.
         whole = bool(path) and layers.endswith(path)
         layer = self._strings.add(layers[: -len(path)] if whole else layers)
         return (
-            self._states.index(shown(state)),
+            self._state(finding),
             self._strings.add(path),
             self._strings.add(finding.get("container")),
             layer * 2 + whole,
@@ -292,10 +291,30 @@ class Packed:
 
     def _reasons(self, reasons: object) -> int:
         """Number of a list that holds Japanese and English by turns."""
-        halves: list[int] = []
+        numbers: list[int] = []
         for reason in list_of(reasons):
-            halves += (self._strings.add_safe(half) for half in bilingual(shown(reason)))
-        return self._list(halves)
+            text = text_of(reason)
+            halves = self._halves.get(text)
+            if halves is None:
+                ja, en = bilingual(shown(text))
+                halves = self._halves[text] = (self._strings.add_safe(ja), self._strings.add_safe(en))
+            numbers += halves
+        return self._list(numbers)
+
+    def _number_of(self, finding: Mapping[str, Any]) -> int:
+        raw = text_of(finding.get("masked"))
+        number = self._masked.get(raw)
+        if number is None:
+            number = self._masked[raw] = self._strings.add_safe(masked_of(finding))
+        return number
+
+    def _state(self, finding: Mapping[str, Any]) -> int:
+        state = text_of(finding.get("state")) or "outside"
+        if state not in self._states:
+            state = shown(state)
+            if state not in self._states:
+                self._states.append(state)
+        return self._states.index(state)
 
     def _times_of(self, times: Mapping[str, Any]) -> int:
         key = repr(times)
