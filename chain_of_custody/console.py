@@ -135,6 +135,11 @@ def print_json_line(value: Any) -> None:  # noqa: ANN401 - whatever json can wri
     sys.stdout.write(json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
+def write_text(value: str) -> None:
+    """A result that is text already, on standard output."""
+    sys.stdout.write(value)
+
+
 def notice(ja: str, en: str) -> None:
     """One line for the user on standard error, in the language of this run."""
     error_console().print(text(ja, en), markup=False)

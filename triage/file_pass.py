@@ -83,11 +83,15 @@ class WindowTask:
 
 @dataclass(frozen=True, slots=True)
 class RangeTask:
-    """A range of media in no file, for YARA rules: `offset`, `size` in bytes of the media."""
+    """A range of media in no file, for YARA rules: `offset`, `size` in bytes of the media.
+
+    The first `core` bytes are this range's own; the rest overlaps with the next one.
+    """
 
     number: int
     offset: int
     size: int
+    core: int
     state: str
     seconds: float = SECONDS_PER_FILE + GRACE_SECONDS
 
@@ -139,6 +143,19 @@ class _FileSource:
     def read_at(self, offset: int, size: int, /) -> bytes:
         """Up to `size` bytes from `offset`."""
         return self._reader.read_at(offset, size)
+
+
+class _RangeReader:
+    """A range of the media as something to read."""
+
+    def __init__(self, image: Image, offset: int, size: int) -> None:
+        self._image = image
+        self._offset = offset
+        self.size = size
+
+    def read_at(self, offset: int, size: int, /) -> bytes:
+        """Up to `size` bytes from `offset` of the range."""
+        return self._image.read_at(self._offset + offset, min(size, max(self.size - offset, 0)))
 
 
 class FilePass:
@@ -253,7 +270,17 @@ class FilePass:
         )
 
     def _range(self, task: RangeTask) -> TaskResult:
-        raise NotImplementedError
+        if self._settings.rules is None:
+            return TaskResult()
+        found = self._settings.rules.match(_RangeReader(self._image, task.offset, task.size))
+        kept = []
+        for match in found.matches:
+            value = match.to_json()
+            # What starts in the overlap belongs to the next range.
+            value["strings"] = [string for string in value["strings"] if string["offset"] < task.core]
+            if value["strings"] or not match.strings:
+                kept.append(value)
+        return self._result((), problems=found.problems, yara=kept)
 
     def _masked(self, verdicts: Verdicts, owner: int = 0) -> Sequence[FoundNumber]:
         return [

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import posixpath
-import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,7 +144,7 @@ def reveal(request: RevealRequest, case: Case, *, passwords: tuple[str, ...] = (
             status="partial" if missing else "done",
         )
     if request.out is None:
-        sys.stdout.write(text)
+        console.write_text(text)
     for identifier in missing:
         console.notice(
             f"{identifier}: 証拠から読み直せませんでした",

@@ -221,7 +221,7 @@ class _Scan:
                 for offset in range(part.offset, part.offset + part.size, YARA_RANGE_BYTES):
                     # Matches that straddle a border are found by the overlap.
                     size = min(YARA_RANGE_BYTES + YARA_OVERLAP_BYTES, part.offset + part.size - offset)
-                    yield RangeTask(number, offset, size, part.state)
+                    yield RangeTask(number, offset, size, min(size, YARA_RANGE_BYTES), part.state)
                     number += 1
 
     def _run(
