@@ -31,9 +31,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from triage.raw_pass import DIGITS, ENCODINGS, Bytes, Flags, Found, Indices, Scanner, check_digits
 from triage.text import Offsets, Text
@@ -44,11 +46,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CLASSES: Final = ("label", "list", "lone", "chance")
-REASONS: Final = ("binary", "longer", "letters", "form", "time", "crowd", "mirror")
-"""Why a passing string is put down to chance. binary: no text around it; longer: part of a longer number or of a hex
-dump; letters: touched by letters; form: separators as no one writes a number (dates, addresses); time: reads as
-yyyymmddHHMM; crowd: among many candidates of which no more pass than chance lets; mirror: the same bytes read in the
-other byte order of UTF-16."""
+REASONS: Final = ("mirror", "longer", "letters", "form", "time", "binary", "crowd")
+"""Why a passing string is put down to chance. mirror: the same bytes read in the other byte order of UTF-16; longer:
+part of a longer number or of a hex dump; letters: touched by letters; form: separators as no one writes a number
+(dates, addresses); time: reads as yyyymmddHHMM; binary: no text around it; crowd: among many candidates of which no
+more pass than chance lets."""
 Class = Literal["label", "list", "lone", "chance"]
 
 CONTEXT_BYTES: Final = 512
@@ -60,7 +62,7 @@ _LABEL_BEFORE, _LABEL_AFTER = 384, 112
 
 _LABEL, _LIST, _LONE, _CHANCE = range(4)
 # Traits of a candidate, in the order of REASONS; then the good one.
-_BINARY, _LONGER, _LETTERS, _FORM, _TIME = (1 << bit for bit in range(5))
+_LONGER, _LETTERS, _FORM, _TIME, _BINARY = (1 << bit for bit in range(5))
 _LABELLED = 1 << 7
 _UTF16_LE, _UTF16_BE = (1, 7), (2, 8)
 
@@ -108,16 +110,19 @@ _DIGIT: Final = _class_of_bytes(b"0123456789")
 _CP932_LEAD: Final = _class_of_bytes(bytes((*range(0x81, 0xA0), *range(0xE0, 0xFD))))
 
 
+_READABLE_UNITS: Final = (
+    *((0x09, 0x0A), (0x0D, 0x0D), (0x20, 0x7E), (0xA0, 0xFF), (0x391, 0x3C9), (0x2010, 0x2027), (0x2030, 0x203B)),
+    *((0x2100, 0x2127), (0x2160, 0x217F), (0x2190, 0x22FF), (0x2460, 0x2473), (0x2500, 0x25FF), (0x3000, 0x30FF)),
+    *((0x3200, 0x33FF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFEFF, 0xFEFF), (0xFF01, 0xFF9F), (0xFFE0, 0xFFE6)),
+)
+"""First and last of the ranges of UTF-16 units that occur in Japanese text."""
+
+
 def _unreadable_units() -> Flags:
-    """bool[65536]: UTF-16 units that do not occur in Japanese text."""
+    """bool[65536]: the other units."""
     table = np.ones(65536, np.bool_)
-    for first, last in (
-        (0x20, 0x7E), (0xA0, 0xFF), (0x391, 0x3C9), (0x2010, 0x2027), (0x2030, 0x203B), (0x2100, 0x2127), (0x2160, 0x217F),
-        (0x2190, 0x21FF), (0x2200, 0x22FF), (0x2460, 0x2473), (0x2500, 0x25FF), (0x3000, 0x30FF), (0x3200, 0x33FF),
-        (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0xFF01, 0xFF9F), (0xFFE0, 0xFFE6),
-    ):  # fmt: skip
+    for first, last in _READABLE_UNITS:
         table[first : last + 1] = False
-    table[[0x09, 0x0A, 0x0D, 0xFEFF]] = False
     return table
 
 
@@ -126,14 +131,14 @@ _SLICE = 4096
 
 
 def _around(buffer: Bytes, starts: Indices, first: int, count: int) -> Bytes:
-    """uint8[n, count]: the bytes from `first` on, relative to each start; zeros beyond the buffer."""
+    """uint8[n, count]: the bytes from `first` on, relative to each start; zeros beyond the buffer. Starts ascend."""
+    if int(starts[0]) + first >= 0 and int(starts[-1]) + first + count <= len(buffer):
+        return sliding_window_view(buffer, count)[starts + first]
     places = starts[:, None] + np.arange(first, first + count)
     outside = (places < 0) | (places >= len(buffer))
-    if outside.any():
-        result = buffer[np.where(outside, 0, places)]
-        result[outside] = 0
-        return result
-    return buffer[places]
+    result: Bytes = buffer[np.where(outside, 0, places)]
+    result[outside] = 0
+    return result
 
 
 def _count_bad(empty: Flags, bad: Flags) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -143,10 +148,12 @@ def _count_bad(empty: Flags, bad: Flags) -> tuple[NDArray[np.int64], NDArray[np.
     return length, bad.sum(axis=1) - (empty.shape[1] - length)
 
 
-def _looks_like_text(before: Bytes, after: Bytes, encoding: int) -> Flags:
-    """Whether what surrounds each candidate reads as text in its own encoding, up to zeros on either side."""
-    if encoding in _UTF16_LE or encoding in _UTF16_BE:
-        order = "<u2" if encoding in _UTF16_LE else ">u2"
+def _looks_like_text(before: Bytes, after: Bytes, order: str) -> Flags:
+    """Whether what surrounds each candidate reads as text, up to zeros on either side.
+
+    `order` is the type of UTF-16 units, or empty for encodings in which control characters are single bytes.
+    """
+    if order:
         units_before, units_after = before.view(order), after.view(order)
         bad_before, bad_after = _UNREADABLE[units_before], _UNREADABLE[units_after]
         zero_before, zero_after = units_before == 0, units_after == 0
@@ -160,7 +167,7 @@ def _looks_like_text(before: Bytes, after: Bytes, encoding: int) -> Flags:
 
 
 def _traits(buffer: Bytes, found: Found) -> NDArray[np.uint8]:
-    """What speaks against each candidate, from its form and its surroundings."""
+    """What is to be known of each candidate's form and surroundings: flags."""
     traits = np.zeros(len(found.starts), np.uint8)
     for at in range(0, len(traits), _SLICE):
         part = found.part(np.arange(at, min(at + _SLICE, len(traits))))
@@ -168,24 +175,26 @@ def _traits(buffer: Bytes, found: Found) -> NDArray[np.uint8]:
     return traits
 
 
-_PLAIN_BREAKS = 0
-_GROUP_BREAKS = (1 << 3 | 1 << 7, 1 << 3, 1 << 7, 1 << 5, (1 << 11) - 1)
-"""Separators after four, eight or six digits, or after each: how people write a number."""
+_ODD_BREAKS: Final = np.ones(1 << (DIGITS - 1), np.bool_)
+"""Every set of breaks but those with which people write a number: none; after 4, 8 or both; after 6; after each."""
+_ODD_BREAKS[[0, 1 << 3 | 1 << 7, 1 << 3, 1 << 7, 1 << 5, (1 << 11) - 1]] = False
+_BESIDE = 8
 
 
 def _traits_of_slice(buffer: Bytes, found: Found) -> NDArray[np.uint8]:
     encoding = found.encoding
     starts, ends = found.starts, found.starts + found.sizes()
     breaks = found.breaks()
-    wide = 2 if encoding in _UTF16_LE or encoding in _UTF16_BE else 1
-    before = _around(buffer, starts, -_TEXT_BYTES * wide, _TEXT_BYTES * wide)
-    after = _around(buffer, ends, 0, _TEXT_BYTES * wide)
-    traits = np.where(_looks_like_text(before, after, encoding), 0, _BINARY).astype(np.uint8)
-    traits[~((breaks == _PLAIN_BREAKS) | np.isin(breaks, _GROUP_BREAKS))] |= _FORM
+    traits = np.zeros(len(starts), np.uint8)
+    traits[_ODD_BREAKS[breaks]] |= _FORM
     traits[_reads_as_time(found.digits)] |= _TIME
+    traits[_labelled(buffer, starts, ends)] |= _LABELLED
+    order = "<u2" if encoding in _UTF16_LE else ">u2" if encoding in _UTF16_BE else ""
+    wide = 2 if order else 1
     if encoding <= 2:
-        if wide == 2:  # one byte for each character; what is not Latin becomes a byte of no class
-            order = "<u2" if encoding in _UTF16_LE else ">u2"
+        before = _around(buffer, starts, -_BESIDE * wide, _BESIDE * wide)
+        after = _around(buffer, ends, 0, _BESIDE * wide)
+        if order:  # one byte for each character; what is not Latin becomes a byte of no class
             before, after = (
                 np.where(units < 0x80, units, 0xFF).astype(np.uint8)
                 for units in (before.view(order), after.view(order))
@@ -193,11 +202,17 @@ def _traits_of_slice(buffer: Bytes, found: Found) -> NDArray[np.uint8]:
         traits[_touched_by_letters(before, after)] |= _LETTERS
         separator = buffer[np.minimum(starts + 4 * wide + (1 if encoding == 2 else 0), len(buffer) - 1)]
         traits[_part_of_longer(before, after, np.where(breaks & 8, separator, 0).astype(np.uint8))] |= _LONGER
+    # The costly look is for those alone that nothing speaks for or against yet.
+    open_ = (traits == 0).nonzero()[0]
+    if len(open_):
+        before = _around(buffer, starts[open_], -_TEXT_BYTES * wide, _TEXT_BYTES * wide)
+        after = _around(buffer, ends[open_], 0, _TEXT_BYTES * wide)
+        traits[open_[~_looks_like_text(before, after, order)]] |= _BINARY
     return traits
 
 
 def _touched_by_letters(before: Bytes, after: Bytes) -> Flags:
-    """A letter directly before or behind; not the second byte of a CP932 character, nor the end of an escape sequence."""
+    """A letter directly before or behind; but no second byte of a CP932 character, no end of an escape sequence."""
     last, second, third = before[:, -1], before[:, -2], before[:, -3]
     escape = (second == 0x28) & (third == 0x1B)
     touched: Flags = _LETTER[last] & ~_CP932_LEAD[second] & ~escape | _LETTER[after[:, 0]]
@@ -205,7 +220,7 @@ def _touched_by_letters(before: Bytes, after: Bytes) -> Flags:
 
 
 def _part_of_longer(before: Bytes, after: Bytes, separator: Bytes) -> Flags:
-    """Digits go on behind a full stop or hyphen; or the separator of a group of four joins a further four hex digits."""
+    """Digits go on behind a full stop or hyphen, or the separator of the groups joins four more hex digits."""
     joins = np.zeros(256, np.bool_)
     joins[list(b".-")] = True
     longer: Flags = joins[before[:, -1]] & _DIGIT[before[:, -2]] | joins[after[:, 0]] & _DIGIT[after[:, 1]]
@@ -218,7 +233,7 @@ def _part_of_longer(before: Bytes, after: Bytes, separator: Bytes) -> Flags:
 
 
 def _reads_as_time(digits: Bytes) -> Flags:
-    """yyyymmddHHMM of the years 1970 to 2099."""
+    """Time stamps yyyymmddHHMM of the years 1970 to 2099."""
     values = digits.astype(np.int16)
     year = values[:, 0] * 1000 + values[:, 1] * 100 + values[:, 2] * 10 + values[:, 3]
     month, day, hour, minute = (values[:, at] * 10 + values[:, at + 1] for at in (4, 6, 8, 10))
@@ -276,6 +291,7 @@ def _label_buckets() -> tuple[tuple[tuple[bytes, ...], ...], tuple[bytes, ...]]:
 
 
 _LABEL_BUCKETS, _LABEL_TABLES = _label_buckets()
+_LABEL_ARRAYS: Final = tuple(np.frombuffer(table, np.uint8) for table in _LABEL_TABLES)
 
 
 def find_labels(buffer: Bytes) -> Indices:
@@ -283,14 +299,17 @@ def find_labels(buffer: Bytes) -> Indices:
     if len(buffer) < _FINGERPRINT:
         return np.zeros(0, np.int64)
     data = buffer.tobytes()
-    possible = np.frombuffer(data.translate(_LABEL_TABLES[0]), np.uint8)[: 1 - _FINGERPRINT].copy()
-    for place in range(1, _FINGERPRINT):
-        table = np.frombuffer(data.translate(_LABEL_TABLES[place]), np.uint8)
-        possible &= table[place : len(data) - _FINGERPRINT + 1 + place]
+    count = len(data) - _FINGERPRINT + 1
+    first, second = (np.frombuffer(data.translate(table), np.uint8) for table in _LABEL_TABLES[:2])
+    possible = first[:count] & second[1 : count + 1]
     places = possible.nonzero()[0]
+    possible = possible[places]
+    for at in range(2, _FINGERPRINT):
+        possible &= _LABEL_ARRAYS[at][buffer[places + at]]
+    left = possible.nonzero()[0]
     found = [
         place
-        for place, buckets in zip(places.tolist(), possible[places].tolist(), strict=True)
+        for place, buckets in zip(places[left].tolist(), possible[left].tolist(), strict=True)
         if _label_at(data, place, buckets)
     ]
     return np.array(found, np.int64)
@@ -357,9 +376,15 @@ class _Pending:
         )
 
     def after(self, offset: int) -> _Pending:
-        """Those from `offset` on."""
+        """Those from `offset` on, as copies: the others' memory is free then."""
         at = int(np.searchsorted(self.offsets, offset))
-        return _Pending(self.offsets[at:], self.values[at:], self.sizes[at:], self.passing[at:], self.traits[at:])
+        return _Pending(
+            self.offsets[at:].copy(),
+            self.values[at:].copy(),
+            self.sizes[at:].copy(),
+            self.passing[at:].copy(),
+            self.traits[at:].copy(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,7 +427,12 @@ class RawHits:
     """Offset of the first hit that was not kept because the limit was reached."""
 
 
+_Kept: TypeAlias = "dict[str, NDArray[Any]]"
 _ARRAYS = ("offsets", "sizes", "encodings", "classes", "near")
+"""The arrays of `RawHits`."""
+_PLACE_BITS = 23
+_MOST_AT_ONCE = 8 << 20
+"""Bytes searched at a time: their candidates can be numbered in `_PLACE_BITS`, beside a value below 2^40."""
 
 
 class Collector:
@@ -449,39 +479,38 @@ class Collector:
             self._end = offset
             self._fresh = False
             self._tail = np.zeros(0, np.uint8)
+        for at in range(0, len(data), _MOST_AT_ONCE):
+            self._feed(data[at : at + _MOST_AT_ONCE])
+
+    def _feed(self, data: Bytes) -> None:
+        """Search what follows on the last piece, except for `CONTEXT_BYTES` at its end, which wait for the next."""
         margin = CONTEXT_BYTES
         tail = self._tail
-        low = min(len(tail), margin)
         if len(tail) == 2 * margin and len(data) > 2 * margin:
             # The seam: the last piece's end and this one's start; then this one without its ends.
             seam = np.concatenate((tail, data[: 2 * margin]))
-            self._scan(seam, margin, 3 * margin, offset - 2 * margin)
-            self._scan(data, margin, len(data) - margin, offset)
+            self._scan(seam, margin, 3 * margin, self._end - 2 * margin)
+            self._scan(data, margin, len(data) - margin, self._end)
             self._tail = data[-2 * margin :].copy()
         else:
-            joined = np.concatenate((tail, data)) if len(tail) else data
-            high = len(joined) - margin
-            low = len(tail) - margin if len(tail) > margin else 0
+            joined = np.concatenate((tail, data))
+            low, high = max(len(tail) - margin, 0), len(joined) - margin
             if high > low:
-                self._scan(joined, low, high, offset - len(tail))
-                self._tail = joined[-2 * margin :].copy()
-            else:
-                self._tail = joined.copy()
-        self._end = offset + len(data)
+                self._scan(joined, low, high, self._end - len(tail))
+                joined = joined[-2 * margin :]
+            self._tail = joined
+        self._end += len(data)
         self._settle(self._end - margin)
 
     def finish(self) -> RawHits:
         """Decide what still waits, and return everything."""
         self._close_range()
-        order_by = np.concatenate([*self._kept["offsets"], np.zeros(0, np.int64)])
-        order = np.argsort(order_by, kind="stable")
-        empty = {"offsets": (0,), "sizes": (0,), "encodings": (0,), "classes": (0,), "near": (0, 2)}
-        dtypes = {"offsets": np.int64, "near": np.uint16}
-        arrays = {
-            name: np.concatenate([*self._kept[name], np.zeros(empty[name], dtypes.get(name, np.uint8))])[order]
-            for name in _ARRAYS
-        }
-        return RawHits(**arrays, counts=self._counts(), first_dropped=self._first_dropped)
+        none: _Kept = {name: np.zeros(0, np.uint8) for name in _ARRAYS}
+        none |= {"offsets": np.zeros(0, np.int64), "near": np.zeros((0, 2), np.uint16)}
+        arrays = {name: np.concatenate([none[name], *parts]) for name, parts in self._kept.items()}
+        order = np.argsort(arrays["offsets"], kind="stable")
+        offsets, sizes, encodings, classes, near = (arrays[name][order] for name in _ARRAYS)
+        return RawHits(offsets, sizes, encodings, classes, near, self._counts(), self._first_dropped)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """What `restore` needs to go on from `settled`: arrays for `numpy.savez`. Offsets and classes, never digits."""
@@ -532,10 +561,6 @@ class Collector:
                 part = found.part(which)
                 sizes[which] = part.sizes()
                 traits[which] = _traits(buffer, part)
-                which = which[traits[which] & _BINARY == 0]
-                if len(which):
-                    starts = found.starts[which]
-                    traits[which[_labelled(buffer, starts, starts + sizes[which])]] |= _LABELLED
             new = _Pending(found.starts + base, values, sizes, passing, traits)
             before = self._pending.get(found.encoding)
             self._pending[found.encoding] = _Pending.joined([before, new]) if before else new
@@ -546,11 +571,14 @@ class Collector:
         if until <= self._settled:
             return
         mirrored = self._mirrored()
-        decided = []
+        decided: list[_Kept] = []
         for encoding, pending in self._pending.items():
             first, last = np.searchsorted(pending.offsets, (self._settled, until))
             if last > first:
-                decided.append(self._decide(encoding, pending, slice(int(first), int(last)), mirrored.get(encoding)))
+                part = slice(int(first), int(last))
+                kept = self._decide(encoding, pending, part, mirrored.get(encoding))
+                if kept is not None:
+                    decided.append(kept)
             self._pending[encoding] = pending.after(until - 2 * NEIGHBOURHOOD_BYTES)
         self._pending = {encoding: pending for encoding, pending in self._pending.items() if len(pending.offsets)}
         self._settled = until
@@ -573,22 +601,24 @@ class Collector:
             result[big] = two.offsets[at_two[~drop_one]]
         return result
 
-    def _decide(
-        self, encoding: int, pending: _Pending, part: slice, mirrored: Indices | None
-    ) -> dict[str, NDArray[Any]]:
+    def _decide(self, encoding: int, pending: _Pending, part: slice, mirrored: Indices | None) -> _Kept | None:
         """Classify the candidates `part` of `pending`; returns the arrays of those to keep."""
         offsets, values = pending.offsets, pending.values
-        # Each value counts once in a neighbourhood: repeats say nothing about a list.
-        order = np.lexsort((offsets, values))
-        again = np.zeros(len(order), np.bool_)
-        again[order[1:]] = (np.diff(values[order]) == 0) & (np.diff(offsets[order]) <= NEIGHBOURHOOD_BYTES)
-        counted = ~again & (values != 0)
-        all_before = np.concatenate(([0], np.cumsum(counted)))
-        passing_before = np.concatenate(([0], np.cumsum(counted & pending.passing)))
         zeros = int((values[part] == 0).sum())
         self._totals[0] += part.stop - part.start - zeros
         self._totals[1] += zeros
-        which = np.flatnonzero(pending.passing[part]) + part.start
+        which = pending.passing[part].nonzero()[0] + part.start
+        if not len(which):
+            return None
+        # Each value counts once in a neighbourhood: repeats say nothing about a list.
+        key = values << _PLACE_BITS | np.arange(len(values))
+        key.sort()
+        order = key & ((1 << _PLACE_BITS) - 1)
+        again = np.zeros(len(order), np.bool_)
+        again[order[1:]] = (np.diff(key >> _PLACE_BITS) == 0) & (np.diff(offsets[order]) <= NEIGHBOURHOOD_BYTES)
+        counted = ~again & (values != 0)
+        all_before = np.concatenate(([0], np.cumsum(counted)))
+        passing_before = np.concatenate(([0], np.cumsum(counted & pending.passing)))
         place, traits = offsets[which], pending.traits[which]
         low = np.searchsorted(offsets, place - NEIGHBOURHOOD_BYTES)
         high = np.searchsorted(offsets, place + NEIGHBOURHOOD_BYTES, side="right")
@@ -604,10 +634,8 @@ class Collector:
         self._totals[2] += len(which)
         self._totals[3:6] += np.bincount(classes, minlength=4)[:3]
         chance = classes == _CHANCE
-        reasons = [mirror, *((against & (1 << bit)) != 0 for bit in range(5)), crowd]
-        first_reason = np.argmax(np.stack(reasons)[:, chance], axis=0)
-        # Mirror is looked at first, but stands last in REASONS.
-        self._totals[6:-1] += np.roll(np.bincount(first_reason, minlength=len(REASONS)), -1)
+        reasons = np.stack([mirror, *(against & (1 << bit) != 0 for bit in range(5)), crowd])
+        self._totals[6:-1] += np.bincount(np.argmax(reasons[:, chance], axis=0), minlength=len(REASONS))
         kept = ~chance
         return {
             "offsets": place[kept],
@@ -617,7 +645,7 @@ class Collector:
             "near": np.stack((near, near_passing), axis=1)[kept].astype(np.uint16),
         }
 
-    def _keep(self, decided: list[dict[str, NDArray[Any]]]) -> None:
+    def _keep(self, decided: list[_Kept]) -> None:
         arrays = {name: np.concatenate([part[name] for part in decided]) for name in _ARRAYS}
         order = np.argsort(arrays["offsets"], kind="stable")
         room = self._limit - self._kept_count
@@ -660,7 +688,7 @@ class Selection:
     hit_count: int
     """Hits in the windows."""
     beyond: int
-    """Hits for which there was no window left under the bound; those of the weakest class, the farthest in the medium."""
+    """Hits left out because there would be too many windows: of the weakest class, the farthest in the medium."""
     counts: Counts
 
 
@@ -685,7 +713,7 @@ def select(
         )
         bounds = np.append(np.flatnonzero(new), len(which)).tolist()
         strong = hits.classes[which] != _LONE
-        for first, last in zip(bounds[:-1], bounds[1:], strict=True):
+        for first, last in pairwise(bounds):
             at = first
             while at < last:
                 # A long list is cut into windows of bounded size.
@@ -739,44 +767,40 @@ _Piece = tuple[str, int, int]
 
 
 def _first_whole(data: bytes, codec: str) -> int:
-    """Where the first character may start in a window that was cut anywhere."""
-    at = 0
-    if codec == "utf-8":
-        while at < min(3, len(data)) and data[at] & 0xC0 == 0x80:
-            at += 1
-    elif codec in {"cp932", "euc-jp"}:
-        # Behind a byte that is a character of its own in either encoding, the next starts.
-        for at in range(min(64, len(data))):
-            if data[at] < 0x40 or (codec == "euc-jp" and data[at] < 0x80):
-                return at
-        return 0
-    elif (
-        codec == "utf-16-le"
-        and len(data) > 1
-        and 0xDC <= data[1] <= 0xDF
-        or codec == "utf-16-be"
-        and data[:1] >= b"\xdc"
-        and data[:1] <= b"\xdf"
-    ):
-        at = 2
-    return at
+    """Where the first whole character may start in a window that was cut anywhere."""
+    match codec:
+        case "utf-8":
+            return next((at for at, byte in enumerate(data[:3]) if byte & 0xC0 != 0x80), 0)
+        case "cp932" | "euc-jp":
+            # These bytes are never the second one of a character.
+            last = 0x40 if codec == "cp932" else 0x80
+            return next((at for at, byte in enumerate(data[:64]) if byte < last), 0)
+        case _:
+            high = data[1:2] if codec == "utf-16-le" else data[:1]
+            return 2 if b"\xdc" <= high <= b"\xdf" else 0
+
+
+_DECODED_AT_ONCE = 1024
 
 
 def _plain_pieces(data: bytes, codec: str, at: int) -> Iterator[_Piece]:
     """Decode from `at` on; each run of characters of the same width is a piece."""
     while at < len(data):
+        # In bounded parts: each undecodable byte costs a copy of what is behind it.
+        part = data[at : at + _DECODED_AT_ONCE]
+        wrong = 0
         try:
-            text = data[at:].decode(codec)
-            stop = len(data)
+            text = part.decode(codec)
+            stop = len(part)
         except UnicodeDecodeError as error:
-            stop = at + error.start
-            text = data[at:stop].decode(codec)
-            yield from _by_width(text, codec, at)
-            yield "\ufffd", stop, max(error.end - error.start, 1)
-            at = stop + max(error.end - error.start, 1)
-            continue
+            stop = error.start
+            text = part[:stop].decode(codec)
+            if at + len(part) == len(data) or stop < len(part) - 4:  # else a character was cut, not wrong
+                wrong = max(error.end - stop, 1)
         yield from _by_width(text, codec, at)
-        at = stop
+        if wrong:
+            yield "\ufffd", at + stop, wrong
+        at += stop + wrong
 
 
 def _by_width(text: str, codec: str, at: int) -> Iterator[_Piece]:
@@ -797,7 +821,7 @@ def _by_width(text: str, codec: str, at: int) -> Iterator[_Piece]:
             [len(character.encode(codec)) if ord(character) >= 0x80 else 1 for character in text], np.int64
         )
     edges = [0, *(np.flatnonzero(np.diff(widths)) + 1).tolist(), len(text)]
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
+    for first, last in pairwise(edges):
         width = int(widths[first])
         yield text[first:last], at, width
         at += width * (last - first)

@@ -138,22 +138,34 @@ _UTF8_NO_BREAK = (b"\xc2\xa0",)
 _CP932 = _each(b"\x81", b"\x7c\x40\x5b\x5c\x5d")
 _EUC = _each(b"\xa1", b"\xdd\xa1\xbc\xbe\xbd")
 _JIS = _each(b"!", b"]!<>=")
-_LE = (*(plain + b"\0" for plain in (*_PLAIN, b"\xa0")), b"\x0d\xff", b"\x12\x22", b"\x00\x30", b"\xfc\x30", b"\x00\x25", *(bytes([low]) + b"\x20" for low in range(0x10, 0x16)))  # fmt: skip
+_LE = (
+    *(plain + b"\0" for plain in (*_PLAIN, b"\xa0")),
+    *(b"\x0d\xff", b"\x12\x22", b"\x00\x30", b"\xfc\x30", b"\x00\x25"),
+    *(bytes([low]) + b"\x20" for low in range(0x10, 0x16)),
+)
 _BE = tuple(unit[::-1] for unit in _LE)
 _TO_KANJI = (b"\x1b$B", b"\x1b$@")
 _TO_ASCII = (b"\x1b(B", b"\x1b(J")
 
+# A separator of another character set stands between escape sequences.
+_JIS_ESCAPED = tuple(map(b"".join, product(_TO_KANJI, _JIS, _TO_ASCII)))
+_PLAIN_ESCAPED = (
+    *map(b"".join, product(_TO_ASCII, _PLAIN, (*_TO_KANJI, b""))),
+    *map(b"".join, product(_PLAIN, _TO_KANJI)),
+)
+_ENTITY = b"&nbsp;"
+
 _FORMS: Final = (
-    _Form(1, 0, 0, (*_PLAIN, *_UTF8, *_CP932, *_EUC, *_UTF8_NO_BREAK), (b"&nbsp;", *map(b"".join, product(_TO_KANJI, _JIS, _TO_ASCII)))),
+    _Form(1, 0, 0, (*_PLAIN, *_UTF8, *_CP932, *_EUC, *_UTF8_NO_BREAK), (_ENTITY, *_JIS_ESCAPED)),
     _Form(2, 0, 0, _LE),
     _Form(2, 1, 0, _BE),
-    _Form(3, 2, 0, (*_PLAIN, *_UTF8, *_UTF8_NO_BREAK), (b"&nbsp;",)),
+    _Form(3, 2, 0, (*_PLAIN, *_UTF8, *_UTF8_NO_BREAK), (_ENTITY,)),
     _Form(2, 1, 0x4F, (*_PLAIN, *_CP932)),
     _Form(2, 1, 0, (*_PLAIN, *_EUC)),
-    _Form(2, 1, 0, (*_JIS, *_PLAIN), (*map(b"".join, product(_TO_ASCII, _PLAIN, (*_TO_KANJI, b""))), *map(b"".join, product(_PLAIN, _TO_KANJI)))),
+    _Form(2, 1, 0, (*_JIS, *_PLAIN), _PLAIN_ESCAPED),
     _Form(2, 0, 0, _LE),
     _Form(2, 1, 0, _BE),
-)  # fmt: skip
+)
 DIGIT_WIDTHS: Final = tuple(form.width for form in _FORMS)
 """Bytes of one digit in each of `ENCODINGS`."""
 _LONGEST_SEPARATOR: Final = max(len(separator) for form in _FORMS for separator in form.short + form.long)
@@ -313,7 +325,7 @@ class Scanner:
         return result
 
     def _weigh(self, buffer: Bytes, at: int, marked: Flags) -> None:
-        """Stage 1: mark the rows of the block at `at` that are dense in digits or in lead bytes of full-width digits."""
+        """Stage 1: mark the rows of the block at `at` that are dense in digits or full-width lead bytes."""
         # One row more than the block, so that a window across its end is seen.
         block = buffer[at : at + self._block + ROW]
         if not block.view(np.bool_).any():
@@ -494,8 +506,7 @@ def _candidates(rows: _Rows, encoding: int) -> Found | None:
         starts = edge.nonzero()[0]
         digit[:-width] &= ~digit[width:]
         ends = digit.nonzero()[0]
-    sizes = (ends - starts) // width + 1
-    runs = _Runs(starts, ends, (ends - starts) // width + 1)
+    runs = _Runs(starts, ends, (ends - starts) // width + 1 if width > 1 else ends - starts + 1)
     spans = _twelve(encoding, rows.padded[_PAD:], runs)
     if spans is None:
         return None
