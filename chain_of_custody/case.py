@@ -41,7 +41,16 @@ from chain_of_custody import (
 )
 from chain_of_custody.entries import Entry, EntryError, FileHash
 from chain_of_custody.errors import CaseNotFoundError, KeyAccessError, LedgerError, UsageError
-from chain_of_custody.people import People, Person, read_people
+from chain_of_custody.people import (
+    KEY_NAMESPACE,
+    People,
+    Person,
+    person_of,
+    person_to_json,
+    read_history,
+    read_people,
+    rotation_statement,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,6 +60,7 @@ if TYPE_CHECKING:
     from chain_of_custody.errors import Language
     from chain_of_custody.jcs import Json
     from chain_of_custody.ledger import Recovery, Tail
+    from chain_of_custody.people import PeopleHistory
     from chain_of_custody.signing import Signer
 
 SESSION_HOURS = 24
@@ -231,7 +241,39 @@ class Case:
 
     def operator(self) -> Person:
         """The person of the case whose key this is. Raises KeyAccessError for a key that the case does not know."""
-        return self.people().holder(self.signer.public_line, self._actor)
+        history = read_history(self.path)
+        person = history.people.holder(self.signer.public_line, self._actor)
+        self._mend_derived(history)
+        return person
+
+    def _mend_derived(self, history: PeopleHistory) -> None:
+        """Bring `allowed_signers` and `revoked_keys` up to date if a crash left them at an earlier point.
+
+        Files that are neither are left alone: verification shows that somebody changed them.
+        """
+        people = history.people
+        wanted = (people.allowed_signers().encode(), people.revoked_keys().encode())
+        try:
+            present = tuple((self.path / name).read_bytes() for name in (SIGNERS_NAME, REVOKED_NAME))
+            known = {(one.encode(), two.encode()) for one, two in history.earlier}
+            mixed = {(one, two) for one, _ in known | {wanted} for _, two in known | {wanted}}
+            if present != wanted and present in mixed:
+                _replace_file(self.path / SIGNERS_NAME, wanted[0])
+                _replace_file(self.path / REVOKED_NAME, wanted[1])
+        except OSError:
+            # Missing or unreadable files are for verification to report.
+            return
+
+    def _write_derived(self) -> None:
+        people = self.people()
+        try:
+            _replace_file(self.path / SIGNERS_NAME, people.allowed_signers().encode())
+            _replace_file(self.path / REVOKED_NAME, people.revoked_keys().encode())
+        except OSError as error:
+            raise LedgerError(
+                f"allowed_signers を書き込めません: {self.path}: {error.strerror}",
+                f"cannot write allowed_signers in {self.path}: {error.strerror}",
+            ) from error
 
     def key_notice(self) -> KeyNotice:
         """What a report says of the operator's key (for instance that it has no passphrase)."""
@@ -347,6 +389,9 @@ class Case:
         if entry_type is None:
             raise UsageError(f"台帳にない種別です: {draft.type}", f"no such type of entry: {draft.type}")
         if role not in entry_type.roles:
+            if draft.type != "refused":
+                why = f"role {entries.ROLES[role]}"
+                self._append_locked(_Draft("refused", {"what": draft.type, "why": why}, draft.item))
             raise UsageError(
                 f"{role}は「{entry_type.ja}」を記録できません",
                 f"the role {entries.ROLES[role]} may not record “{entry_type.en}”",
@@ -403,6 +448,93 @@ class Case:
 
     def _entry(self, previous: Entry, now: clock.Reading, session: Session, draft: _Draft) -> Entry:
         return build_entry(previous, now, session, draft, self._tool_name)
+
+    # --- people and keys ----------------------------------------------------------------------------------------------
+
+    def add_person(self, person: Person) -> Entry:
+        """List another person (or a new key for one whose key was revoked); working people can read the secret.
+
+        Raises UsageError when id or key are listed already.
+        """
+        try:
+            probe = self.people()
+            probe._add(person_of(person_to_json(person)), 0)  # noqa: SLF001
+        except EntryError as error:
+            raise UsageError(error.ja, error.en) from error
+        entry = self.append("key.add", {"person": person_to_json(person)}, src="typed")
+        self._write_derived()
+        self._rewrap()
+        return entry
+
+    def rotate_key(self, new: Signer) -> Entry:
+        """Replace the operator's own key by `new`; both sign. The session that runs goes on."""
+        old, person = self.signer, self.operator()
+        if any(period.key == new.public_line for period in self.people().periods):
+            raise UsageError("この鍵は登録済みです", "the key is listed already")
+        statement = rotation_statement(self.fingerprint, person.id, old.public_line, new.public_line)
+        value = self._secret_if_possible()
+        body: dict[str, Json] = {
+            "id": person.id,
+            "old": old.public_line,
+            "new": new.public_line,
+            "sig_old": old.sign(statement, KEY_NAMESPACE),
+            "sig_new": new.sign(statement, KEY_NAMESPACE),
+        }
+        age = secret.age_recipient_for(new)
+        if age:
+            body["age"] = age
+        entry = self.append("key.rotate", body)
+        self._write_derived()
+        self._signer = new
+        if value is not None:
+            self._write_secret(value)
+        return entry
+
+    def revoke_key(self, person_id: str, since: str, reason: str) -> Entry:
+        """Say that the current key of another person is not trusted since `since` (RFC 3339, six decimals)."""
+        people = self.people()
+        period = people.current(person_id)
+        if period is None:
+            raise UsageError(f"「{person_id}」の有効な鍵がありません", f"{person_id} has no valid key")
+        if person_id == self.operator().id:
+            raise UsageError(
+                "自分の鍵は自分では失効できません",
+                "nobody revokes the own key",
+                hint_ja="別の人が記録してください。交換なら custody keys rotate",
+                hint_en="another listed person does it; to replace a key use custody keys rotate",
+            )
+        entry = self.append(
+            "key.revoke",
+            {"id": person_id, "key": period.key, "since": since, "reason": reason},
+            src="typed",
+        )
+        self._write_derived()
+        self._rewrap()
+        return entry
+
+    def _secret_if_possible(self) -> bytes | None:
+        try:
+            return self.secret()
+        except KeyAccessError:
+            # A witness or custodian handles keys without ever being able to read the secret.
+            return None
+
+    def _rewrap(self) -> None:
+        value = self._secret_if_possible()
+        if value is not None:
+            self._write_secret(value)
+
+    def _write_secret(self, value: bytes) -> None:
+        recipients = self.people().secret_recipients()
+        if not recipients:
+            return
+        try:
+            _replace_file(self.path / secret.SECRET_NAME, secret.wrap(value, recipients))
+        except OSError as error:
+            raise LedgerError(
+                f"秘密値を書き込めません: {self.path}: {error.strerror}",
+                f"cannot write the case's secret: {self.path}: {error.strerror}",
+            ) from error
 
     # --- the case's secret -------------------------------------------------------------------------------------------
 
@@ -546,6 +678,7 @@ def init_case(
         )
     if role not in entries.TYPES["case.open"].roles:
         raise UsageError(f"{role}は事案を開始できません", f"the role {role} cannot open a case")
+    check_policy(policy or {})
     _check_new_folder(path)
     signer = operator_key.operator_key(key, passphrase, new_passphrase).key
     try:
@@ -571,6 +704,21 @@ def init_case(
     case._signer = signer  # noqa: SLF001
     case._session = first[1]  # noqa: SLF001
     return case
+
+
+def check_policy(policy: Mapping[str, str]) -> None:
+    """Raise UsageError for a policy that nothing would enforce."""
+    for name, value in policy.items():
+        known = (name in ("witness", "stamp") and value in ("required", "none")) or (
+            name == "copies" and value.isdecimal() and int(value) > 0
+        )
+        if not known:
+            raise UsageError(
+                f"未知の方針です: {name}={value}",
+                f"unknown policy: {name}={value}",
+                hint_ja="witness=required、stamp=required、copies=N のいずれかです",
+                hint_en="it is witness=required, stamp=required or copies=N",
+            )
 
 
 def _check_new_folder(path: Path) -> None:
@@ -605,13 +753,13 @@ def _write_new_case(
     session = new_session(signer, "", actor, role)
     value = secret.new_secret()
     case_id = secrets.token_hex(16)
-    person: dict[str, Json] = {"id": actor, "role": role, "key": signer.public_line}
+    age = secret.age_recipient_for(signer)
     body: dict[str, Json] = {
         "auth": session.auth,
         "sig": session.sig,
         "case_id": case_id,
         "origin": origin if origin is not None else f"hozen.invalid/case/{case_id}",
-        "people": [person],
+        "people": [person_to_json(Person(actor, role, signer.public_line, age=age))],
         "policy": dict(policy),
         "secret_check": secret.commitment(value),
         "verify_sh": hashlib.sha256(_template(VERIFY_SCRIPT)).hexdigest(),
@@ -626,7 +774,7 @@ def _write_new_case(
     if name:
         body["name"] = name
     first = build_entry(None, clock.now(), session, _Draft("case.open", body), tool)
-    wrapped = secret.wrap(value, [secret.recipient_for(signer)])
+    wrapped = secret.wrap(value, [age or signer.public_line])
     _replace_file(path / secret.SECRET_NAME, wrapped)
     known = People.from_first(first)
     _replace_file(path / SIGNERS_NAME, known.allowed_signers().encode())

@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001, PLR0917, TC001 - typer reads parameters and their annotations at run time; --lang acts early
+
 """The command `custody`: make a case, read its ledger, verify it, show people and keys."""
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import typer
 from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption
+from chain_of_custody.keys_cli import keys_app, role_of
+from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,12 +34,6 @@ app = typer.Typer(
         "例: custody init 2026-017 && custody verify 2026-017", "Example: custody init c1 && custody verify c1"
     ),
 )
-
-
-def _help(ja: str, en: str, *examples: str) -> dict[str, Any]:
-    """Help of a command with its examples, in the language of this run."""
-    shown = "\n".join(f"  {example}" for example in examples)
-    return {"help": text(ja, en), "epilog": f"\b\n{text('例:', 'Examples:')}\n{shown}"}
 
 
 FolderArgument = Annotated[
@@ -75,7 +70,7 @@ def _options(lang: LangOption = None) -> None:
 
 
 @app.command(
-    **_help(
+    **command_help(
         "事案フォルダーを作り、署名付き台帳を始めます。",
         "Make a case folder and begin its signed ledger.",
         "custody init 2026-017",
@@ -95,6 +90,17 @@ def init(
             "--role", help=text("自分の役割: 作業者 か 責任者", "own role: 作業者 (operator) or 責任者 (supervisor)")
         ),
     ] = "作業者",
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy",
+            metavar="NAME=VALUE",
+            help=text(
+                "方針(複数可): witness=required、stamp=required、copies=N",
+                "policy (repeatable): witness=required, stamp=required, copies=N",
+            ),
+        ),
+    ] = None,
     as_id: AsOption = None,
     key: KeyOption = None,
     passphrase_file: PassphraseFileOption = None,
@@ -102,13 +108,10 @@ def init(
     lang: LangOption = None,
 ) -> None:
     """Make a case."""
-    from chain_of_custody import entries, operator_key  # noqa: PLC0415
+    from chain_of_custody import operator_key  # noqa: PLC0415
     from chain_of_custody.case import init_case  # noqa: PLC0415
 
-    english = {name: role for role, name in entries.ROLES.items()}
-    role = english.get(role, role)
-    if role not in entries.ROLES:
-        raise UsageError(f"役割がありません: {role}", f"no such role: {role}")
+    role = role_of(role)
     new_key = key is None and not operator_key.default_key_path().exists()
     with init_case(
         folder,
@@ -119,6 +122,7 @@ def init(
         role=role,
         name=name,
         origin=origin,
+        policy=_policy(policy or []),
     ) as case:
         notice = case.key_notice()
         if as_json:
@@ -156,19 +160,10 @@ def init(
 
 def _wanted(types: list[str], item: str | None, actor: str | None, since: str | None, until: str | None) -> Any:  # noqa: ANN401
     """A predicate over entries for the filters of `log`."""
-    from datetime import datetime  # noqa: PLC0415
+    from chain_of_custody import entries  # noqa: PLC0415
 
     def moment(value: str | None) -> int | None:
-        if value is None:
-            return None
-        try:
-            parsed = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise UsageError(f"時刻を読めません: {value}", f"not a time: {value}") from error
-        if parsed.tzinfo is None:
-            # A time typed without zone is meant on the clock of the person who types it.
-            parsed = parsed.astimezone()
-        return int(parsed.timestamp() * 1_000_000) * 1000
+        return None if value is None else entries.time_ns_of(options.time_given(value))
 
     start, end = moment(since), moment(until)
 
@@ -204,7 +199,7 @@ def console_json(value: Any) -> str:  # noqa: ANN401
 
 
 @app.command(
-    **_help(
+    **command_help(
         "台帳を表示します(検証はしません)。",
         "Show the ledger (without verifying it).",
         "custody log",
@@ -305,7 +300,7 @@ def _print_verification(result: Verification) -> None:
 
 
 @app.command(
-    **_help(
+    **command_help(
         "台帳を検証します。終了コード: 0 OK、1 NG、3 判定不能。",
         "Verify the ledger. Exit codes: 0 OK, 1 NG, 3 cannot tell.",
         "custody verify",
@@ -335,96 +330,7 @@ def verify(
     raise typer.Exit(result.exit_code)
 
 
-# --- keys -------------------------------------------------------------------------------------------------------------
-
-keys_app = typer.Typer(
-    no_args_is_help=False,
-    rich_markup_mode=None,
-    **_help(
-        "鍵を表示します: 自分の鍵の場所と指紋、事案に登録された人と鍵。",
-        "Show keys: your own with its path and fingerprint, and the people and keys of the case.",
-        "custody keys",
-        "custody keys list --case 2026-017 --json",
-    ),
-)
 app.add_typer(keys_app, name="keys")
-
-
-@keys_app.callback(invoke_without_command=True)
-def _keys(
-    context: typer.Context,
-    case: CaseOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
-) -> None:
-    """Without a command: list."""
-    if context.invoked_subcommand is None:
-        _list_keys(case, key, as_json=as_json)
-
-
-@keys_app.command(
-    "list",
-    **_help(
-        "自分の鍵と、事案に登録された人の鍵を一覧します。",
-        "List your own key and those of the people of the case.",
-        "custody keys list",
-        "custody keys list --case 2026-017 --json",
-    ),
-)
-def keys_list(
-    case: CaseOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
-) -> None:
-    """List keys."""
-    _list_keys(case, key, as_json=as_json)
-
-
-def _list_keys(case: Path | None, key: Path | None, *, as_json: bool) -> None:
-    from chain_of_custody import operator_key, people  # noqa: PLC0415
-    from chain_of_custody.case import find_case  # noqa: PLC0415
-    from chain_of_custody.errors import CaseNotFoundError  # noqa: PLC0415
-
-    own = operator_key.describe_key(key)
-    folder: Path | None
-    try:
-        folder, _missing = find_case(case, None)
-    except CaseNotFoundError:
-        # The operator's own key can be shown anywhere.
-        folder = None
-    persons = list(people.read_people(folder).persons.values()) if folder is not None else []
-    if as_json:
-        console.print_json(
-            {
-                "own": own.to_json(),
-                "case": str(folder) if folder is not None else None,
-                "people": [people.to_json(person) for person in persons],
-            },
-        )
-        return
-    out = console.out_console()
-    if own.exists:
-        protection = {
-            "passphrase": text("パスフレーズあり", "with passphrase"),
-            "none": text("パスフレーズなし", "without passphrase"),
-        }.get(own.protection or "", text("保護は不明", "protection unknown"))
-        out.print(
-            f"{text('自分の鍵', 'your key')}: {own.path}\n  {own.fingerprint or '?'}  {protection}",
-            markup=False,
-        )
-    else:
-        out.print(
-            text(f"自分の鍵はまだありません(初回に作成): {own.path}", f"no key yet (made at first use): {own.path}"),
-            markup=False,
-        )
-    if folder is not None:
-        out.print(text(f"事案 {folder} の人と鍵:", f"people and keys of {folder}:"), markup=False)
-    for person in persons:
-        known = people.to_json(person)
-        who = " ".join(part for part in (person.organisation, person.name) if part)
-        out.print(f"  {person.id}  {person.role}  {known['fingerprint']}  {who}".rstrip(), markup=False)
 
 
 def main() -> None:

@@ -197,7 +197,7 @@ def _report_fault(error: Exception) -> None:
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))
     notice(
-        f"プログラムの誤り({type(error).__name__})です。行った操作は台帳に残っています。この行を開発者に伝えてください: {where}",
+        f"プログラムの誤り({type(error).__name__})。操作は台帳に残っています。この行を開発者に伝えてください: {where}",
         f"A fault of the program ({type(error).__name__}). What was done is in the ledger. Report this line: {where}",
     )
 

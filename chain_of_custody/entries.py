@@ -134,6 +134,8 @@ class Entry:
 
 _WORKING = frozenset({SUPERVISOR, OPERATOR})
 _HANDLING = frozenset({SUPERVISOR, OPERATOR, CUSTODIAN})
+_RECEIVING = frozenset({SUPERVISOR, OPERATOR, CUSTODIAN, RECIPIENT})
+_WITNESSING = frozenset({SUPERVISOR, OPERATOR, CUSTODIAN, WITNESS})
 _EVERYBODY = frozenset(ROLES)
 
 ACTIONS: Mapping[str, tuple[str, str]] = {
@@ -165,7 +167,6 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "decrypt": ("復号", "decryption"),
     "backup": ("予備の作成", "backup"),
     "restore": ("予備からの復旧", "restoring from a backup"),
-    "merge": ("分岐した台帳の統合", "merge of a diverged copy"),
 }
 """Kinds of actions; each gives two types, `<kind>.begin` and `<kind>.end`."""
 
@@ -179,6 +180,38 @@ _MANY_ROLES: Mapping[str, frozenset[str]] = {
     "restore": _HANDLING,
     "encrypt": _HANDLING,
 }
+
+
+RECORDS: Mapping[str, tuple[str, str]] = {
+    "authority": ("依頼・根拠・体制", "authority and roles"),
+    "scene": ("発見時の状態", "state when found"),
+    "power": ("電源の判断", "power decision"),
+    "volatile": ("揮発性情報の取得手順", "order of volatility"),
+    "network": ("ネットワークの遮断", "network isolation"),
+    "prior": ("着手済み作業の引継ぎ", "what others did before"),
+    "clock": ("対象機の時刻", "clock of the device"),
+    "examiner_clock": ("作業機の時計", "the examiner's own clock"),
+    "item": ("対象物の識別", "identification of the item"),
+    "photo": ("写真・動画", "photograph or video"),
+    "seal": ("封印", "sealing"),
+    "unseal": ("開封", "unsealing"),
+    "transport": ("搬送", "transport"),
+    "storage": ("保管・出庫", "storage in and out"),
+    "fallback": ("代替手段", "fallback tool or method"),
+    "witness": ("立会い", "witness"),
+    "acquisition": ("論理・部分保全の理由", "why not a physical copy"),
+    "remote": ("ログ・クラウドの取得", "logs and cloud data"),
+    "copy": ("複製の取扱い", "handling of a copy"),
+    "return": ("返却", "return to the owner"),
+    "dispose": ("廃棄", "disposal"),
+    "exhibit": ("証拠説明書", "list of exhibits"),
+    "anomaly": ("異常と対処", "anomaly and what was done"),
+    "waiver": ("未実施の理由", "why a step was not done"),
+    "custody": ("保管者の交代のない期間の説明", "explanation of a gap in custody"),
+}
+"""Kinds of `custody record KIND`; each is the type `record.<kind>`. Their fields: records.py."""
+
+_WITNESS_RECORDS = frozenset({"witness", "photo", "anomaly", "scene"})
 
 
 def _types() -> dict[str, EntryType]:
@@ -205,6 +238,57 @@ def _types() -> dict[str, EntryType]:
         EntryType("note", "メモ", "note", everybody),
         EntryType("correct", "訂正", "correction", everybody, {"seq": "integer", "text": "text"}),
         EntryType("refused", "拒否", "refused", everybody, {"what": "text", "why": "text"}),
+        EntryType("key.add", "人と鍵の登録", "person and key added", working, {"person": "object"}),
+        EntryType(
+            "key.rotate",
+            "鍵の交換",
+            "key rotated",
+            everybody,
+            {"id": "text", "old": "text", "new": "text", "sig_old": "text", "sig_new": "text"},
+        ),
+        EntryType(
+            "key.revoke",
+            "鍵の失効",
+            "key revoked",
+            _WITNESSING,
+            {"id": "text", "key": "text", "since": "text", "reason": "text"},
+        ),
+        EntryType(
+            "checkpoint",
+            "チェックポイント",
+            "checkpoint",
+            _RECEIVING,
+            {"size": "text", "root": "text", "sha256": "text"},
+        ),
+        EntryType(
+            "cosigned",
+            "チェックポイントへの署名",
+            "checkpoint signed",
+            everybody,
+            {"size": "text", "who": "text", "sha256": "text"},
+        ),
+        EntryType(
+            "stamp",
+            "タイムスタンプ",
+            "time stamp",
+            _RECEIVING,
+            {"size": "text", "sha256": "text", "gen_time": "text"},
+        ),
+        EntryType("transfer.offer", "受渡しの申出", "transfer offered", _HANDLING, {"to": "text", "reason": "text"}),
+        EntryType("transfer.accept", "受領", "transfer accepted", _RECEIVING, {"offer": "integer"}),
+        EntryType("transfer.refuse", "受領の拒否", "transfer refused", _RECEIVING, {"offer": "integer", "why": "text"}),
+        EntryType("redacted", "墨消し", "details redacted", working, {"sha256": "text", "why": "text"}),
+        EntryType(
+            "merged",
+            "分岐した台帳の統合",
+            "diverged copy merged",
+            working,
+            {"ours": "text", "theirs": "text", "common": "text", "branch": "text"},
+        ),
+    ]
+    listed += [
+        EntryType(f"record.{kind}", ja, en, _WITNESSING if kind in _WITNESS_RECORDS else _HANDLING)
+        for kind, (ja, en) in RECORDS.items()
     ]
     for kind, (ja, en) in ACTIONS.items():
         roles = _MANY_ROLES.get(kind, working)

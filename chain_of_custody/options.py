@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,6 +51,50 @@ PassphraseFileOption = Annotated[
         help=text("鍵のパスフレーズを 1 行目に書いたファイル", "file whose first line is the passphrase of the key"),
     ),
 ]
+
+
+def command_help(ja: str, en: str, *examples: str) -> dict[str, Any]:
+    """Help of a command with its examples, in the language of this run: arguments of `app.command`."""
+    shown = "\n".join(f"  {example}" for example in examples)
+    return {"help": text(ja, en), "epilog": f"\b\n{text('例:', 'Examples:')}\n{shown}"}
+
+
+def time_given(value: str) -> str:
+    """A time that a person typed, as the ledger writes it; without zone it is meant on this machine's clock.
+
+    Raises UsageError.
+    """
+    from datetime import datetime  # noqa: PLC0415
+
+    try:
+        parsed = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise UsageError(
+            f"時刻を読めません: {value}",
+            f"not a time: {value}",
+            hint_ja="2026-11-24T09:00:00+09:00 の形で指定してください",
+            hint_en="write it like 2026-11-24T09:00:00+09:00",
+        ) from error
+    if parsed.tzinfo is None:
+        parsed = parsed.astimezone()
+    return parsed.isoformat(timespec="microseconds")
+
+
+def open_named_case(
+    case: Path | None,
+    *,
+    key: Path | None = None,
+    as_id: str | None = None,
+    passphrase_file: Path | None = None,
+) -> Case:
+    """The case of a `custody` command: the named folder or the nearest one; never made.
+
+    Raises CaseNotFoundError, LedgerError.
+    """
+    from chain_of_custody.case import find_case, open_case  # noqa: PLC0415 - `--help` needs no cryptography
+
+    path, _missing = find_case(case, None)
+    return open_case(path, key=key, passphrase=passphrase_source(passphrase_file), actor=as_id)
 
 
 def _from_file(path: Path) -> bytes:

@@ -78,6 +78,12 @@ def _read_identity(path: Path) -> Any:  # noqa: ANN401 - pyrage ships no types
     return pyrage.x25519.Identity.from_str(path.read_text(encoding="ascii").strip())
 
 
+def age_recipient_for(signer: Signer) -> str:
+    """The age recipient (age1…) to list for a key that age cannot use; empty for a key that it can."""
+    recipient = recipient_for(signer)
+    return recipient if recipient.startswith("age1") else ""
+
+
 def wrap(secret: bytes, recipients: Sequence[str]) -> bytes:
     """The age file that holds `secret` for `recipients` (SSH public key lines or age1…)."""
     import pyrage  # noqa: PLC0415

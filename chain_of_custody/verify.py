@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from chain_of_custody import clock, details, entries, jcs, ledger, lock, merkle, signing
 from chain_of_custody.entries import Entry, EntryError
 from chain_of_custody.errors import CaseNotFoundError, LedgerError
-from chain_of_custody.people import People
+from chain_of_custody.people import KEY_ENTRIES, People, PeopleHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,11 +117,13 @@ class _Session:
     """A session as its opening entry authorises it."""
 
     key: Ed25519PublicKey
+    person_key: str
     actor: str
     role: str
     not_after_ns: int
     opened_by: int
     closed_by: int | None = None
+    last_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -158,6 +160,7 @@ class _Reader:
         self.details: dict[str, int] = {}
         self.recovered: dict[str, int] = {}
         self.script: str | None = None
+        self.history: PeopleHistory | None = None
         self._submit = submit
         self._batch: list[_Job] = []
 
@@ -187,6 +190,8 @@ class _Reader:
         self._signed(entry)
         self._clock(entry)
         self._pairs(entry)
+        if entry.type in KEY_ENTRIES:
+            self._keys(entry)
         if entry.details is not None:
             self.details[entry.details] = entry.seq
         if entry.type == "ledger.recovered":
@@ -224,6 +229,7 @@ class _Reader:
         self.script = str(entry.body["verify_sh"]) if "verify_sh" in entry.body else None
         try:
             result.people = People.from_first(entry)
+            self.history = PeopleHistory(result.people)
         except EntryError as error:
             self.ng("people", entry.seq, error.ja, error.en)
 
@@ -257,13 +263,13 @@ class _Reader:
         if key is None:
             self.ng("auth", entry.seq, "セッションの公開鍵が不正です", "the session's public key is malformed")
             return
-        person = self.result.people.persons.get(entry.actor)
-        if person is None or person.role != entry.role:
+        person = self.result.people.period_at(entry.actor, entry.role, entry.time_ns)
+        if person is None:
             self.ng(
                 "unknown_person",
                 entry.seq,
-                f"「{entry.actor}」({entry.role})はこの事案の人ではありません",
-                f"{entry.actor} ({entries.ROLES[entry.role]}) is not a person of this case",
+                f"「{entry.actor}」({entry.role})は、この時点でこの事案の有効な鍵を持つ人ではありません",
+                f"{entry.actor} ({entries.ROLES[entry.role]}) is no person of this case with a valid key at that time",
             )
             return
         try:
@@ -278,6 +284,7 @@ class _Reader:
             return
         self.sessions[entry.session] = _Session(
             Ed25519PublicKey.from_public_bytes(key),
+            person.key,
             entry.actor,
             entry.role,
             not_after_ns,
@@ -319,9 +326,35 @@ class _Reader:
             )
         if entry.type == "session.close":
             session.closed_by = entry.seq
+        session.last_ns = entry.time_ns
         self._batch.append((entry.seq, session.key, entry.signature, entry.payload))
         if len(self._batch) >= _BATCH:
             self.flush()
+
+    def _keys(self, entry: Entry) -> None:
+        if self.history is None:
+            return
+        try:
+            self.history.apply(entry)
+        except EntryError as error:
+            self.ng("key", entry.seq, error.ja, error.en)
+            return
+        if entry.type != "key.revoke":
+            return
+        key, since_ns = str(entry.body["key"]), entries.time_ns_of(str(entry.body["since"]))
+        for session in self.sessions.values():
+            if session.person_key != key:
+                continue
+            # The session may go on no longer than its key; what it wrote since the key was lost is in doubt.
+            session.not_after_ns = min(session.not_after_ns, entry.time_ns)
+            if session.last_ns >= since_ns:
+                self.result.add(
+                    "unknown",
+                    "doubtful",
+                    session.opened_by,
+                    f"要確認: この作業は、第 {entry.seq} 項で {entry.body['since']} 以後失効とされた鍵によるものです",
+                    f"to be checked: by a key that entry {entry.seq} revokes since {entry.body['since']}",
+                )
 
     def flush(self) -> None:
         """Send the signatures collected so far to be verified."""
@@ -403,24 +436,36 @@ class _Reader:
         self.result.session_count = len(self.sessions)
 
     def _derived_files(self) -> None:
-        for name, text in (
-            ("allowed_signers", self.result.people.allowed_signers()),
-            ("revoked_keys", self.result.people.revoked_keys()),
-        ):
+        people = self.result.people
+        wanted = {"allowed_signers": people.allowed_signers(), "revoked_keys": people.revoked_keys()}
+        stale = {
+            "allowed_signers": {one for one, _ in self.history.earlier} if self.history is not None else set(),
+            "revoked_keys": {two for _, two in self.history.earlier} if self.history is not None else set(),
+        }
+        for name, text in wanted.items():
             try:
-                same = (self.case / name).read_bytes() == text.encode("utf-8")
+                present = (self.case / name).read_bytes()
             except OSError as error:
-                self.ng(
-                    "derived", None, f"{name} を読めません: {error.strerror}", f"cannot read {name}: {error.strerror}"
+                why = error.strerror
+                self.ng("derived", None, f"{name} を読めません: {why}", f"cannot read {name}: {why}")
+                continue
+            if present == text.encode("utf-8"):
+                continue
+            if present in {old.encode("utf-8") for old in stale[name]}:
+                self.result.add(
+                    "unknown",
+                    "derived_stale",
+                    None,
+                    f"{name} が最新の鍵の記録より古い状態です(異常終了の跡。次の記録で直ります)",
+                    f"{name} is older than the newest key entry (a crash; the next entry mends it)",
                 )
                 continue
-            if not same:
-                self.ng(
-                    "derived",
-                    None,
-                    f"{name} が台帳から作られるものと一致しません",
-                    f"{name} is not what follows from the ledger",
-                )
+            self.ng(
+                "derived",
+                None,
+                f"{name} が台帳から作られるものと一致しません",
+                f"{name} is not what follows from the ledger",
+            )
 
     def _script(self) -> None:
         if self.script is None:
@@ -613,7 +658,7 @@ def _verify(case: Path, result: Verification, threads: int, progress: Callable[[
     result.root = reader.tree.root().hex()
 
 
-def _read_lines(  # noqa: PLR0917 - the two loops of one function
+def _read_lines(
     case: Path,
     size: int,
     reader: _Reader,

@@ -191,7 +191,8 @@ fingerprint=
 case_wanted=
 position=0
 torn=0
-people=
+people=0
+type=
 while :; do
   if IFS= read -r line; then :; else
     torn=${#line}
@@ -206,7 +207,12 @@ while :; do
     fingerprint=$hash
     case_wanted=$hash
   fi
-  case $type in case.open | key.*) people="$people$payload" ;; esac
+  case $type in
+    case.open | key.add | key.rotate)
+      people=$((people + 1))
+      eval "people_$people=\$payload"
+      ;;
+  esac
   slot=0
   while [ "$slot" -lt "$slots" ]; do
     slot=$((slot + 1))
@@ -250,10 +256,16 @@ fi
 if [ -f allowed_signers ] && [ -f revoked_keys ]; then
   while read -r who options kind key rest; do
     [ -n "$who" ] || continue
-    case $people in
-      *"{\"id\":\"$who\",\"key\":\"$kind $key\""*) ;;
-      *) ng "allowed_signers names a key that the ledger does not: $who / allowed_signers に台帳にない鍵があります" ;;
-    esac
+    known=
+    one=0
+    while [ "$one" -lt "$people" ]; do
+      one=$((one + 1))
+      eval "payload=\$people_$one"
+      case $payload in *"\"id\":\"$who\""*"\"$kind $key\""*) known=yes ;; esac
+    done
+    if [ -z "$known" ]; then
+      ng "allowed_signers names a key that the ledger does not: $who / allowed_signers に台帳にない鍵があります"
+    fi
   done <allowed_signers
 else
   ng "allowed_signers or revoked_keys is missing / allowed_signers か revoked_keys がありません"

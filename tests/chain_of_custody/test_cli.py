@@ -279,3 +279,37 @@ def test_case_for_finds_makes_and_tells(tmp_path, monkeypatch, capsys):
         assert found.fingerprint == made.fingerprint
     assert "事案: " in capsys.readouterr().err
     assert [entry.tool.name for entry in read_entries(made.path)][-1] == "triage"
+
+
+@needs("ssh-keygen")
+def test_keys_add_rotate_revoke(tmp_path):
+    for name in ("witness", "new"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    assert custody("init", "c", "--as", "yamada", "--policy", "witness=required", cwd=tmp_path)[0] == 0
+    assert custody("init", "d", "--policy", "x", cwd=tmp_path)[0] == 2
+    inside = tmp_path / "c"
+    code, out, err = custody(
+        "keys",
+        "add",
+        "suzuki",
+        "--role",
+        "witness",
+        "--public-key",
+        tmp_path / "witness.pub",
+        "--name",
+        "鈴木",
+        cwd=inside,
+    )
+    assert code == 0, err
+    assert "compare the fingerprint SHA256:" in out
+    assert custody("keys", "add", "x", "--role", "boss", "--public-key", tmp_path / "witness.pub", cwd=inside)[0] == 2
+    assert custody("keys", "add", "x", "--role", "reader", "--public-key", tmp_path / "none.pub", cwd=inside)[0] == 2
+    code, out, err = custody("keys", "rotate", "--new-key", tmp_path / "new", "--json", cwd=inside)
+    assert code == 0, err
+    assert json.loads(out)["type"] == "key.rotate"
+    code, out, err = custody("keys", "revoke", "suzuki", "--reason", "lost", "--key", tmp_path / "new", cwd=inside)
+    assert code == 0, err
+    people = json.loads(custody("keys", "list", "--json", cwd=inside)[1])["people"]
+    assert [(person["id"], person["valid"]) for person in people] == [("yamada", True), ("suzuki", False)]
+    assert "revoked" in custody("keys", cwd=inside)[1]
+    assert custody("verify", cwd=inside)[0] == 0
