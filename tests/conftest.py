@@ -15,7 +15,11 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def needs(*programs: str) -> pytest.MarkDecorator:
     """Mark for tests that need other programs: skipped with the reason where they are not installed, never in CI."""
-    missing = [program for program in programs if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None]
+    missing = [
+        program
+        for program in programs
+        if shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") is None
+    ]
     if missing and os.environ.get("CI") == "true":
         pytest.fail(f"CI must have these programs: {', '.join(missing)}", pytrace=False)
     return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")

@@ -42,7 +42,7 @@ def _triage(lang: LangOption = None) -> None:
         "    triage scan disk.E01\n\n"
         "    triage scan disk.E01 --case 2026-014.case --rules rules/ --jobs 4\n\n"
         "    triage scan disk.E01 --case 2026-014.case --resume\n\n"
-        "終了コード: 0 完了 / 1 保存済みハッシュと不一致 / 3 読めない部分あり / 4 証拠を読めない / 5 書けない / 130 中断",
+        "終了コード: 0 完了 / 1 保存ハッシュと不一致 / 3 未読部分あり / 4 証拠を読めない / 5 書けない / 130 中断",
         "Examples:\n\n"
         "    triage scan disk.E01\n\n"
         "    triage scan disk.E01 --case 2026-014.case --rules rules/ --jobs 4\n\n"
@@ -111,7 +111,7 @@ def scan(
             ),
         )
     if as_json:
-        console.print_json(outcome.summary | {"folder": str(outcome.folder), "report": str(outcome.report)})
+        console.print_json(dict(outcome.summary) | {"folder": str(outcome.folder), "report": str(outcome.report)})
     else:
         _print_summary(outcome)
     raise typer.Exit(outcome.exit_code)
@@ -176,7 +176,7 @@ def reveal(
     ],
     ids: Annotated[
         list[str] | None,
-        typer.Option("--id", metavar="ID", help=text("対象の検出 ID(複数可。既定: 全部)", "finding ids (default: all)")),
+        typer.Option("--id", metavar="ID", help=text("検出 ID(複数可。既定: 全部)", "finding ids (default: all)")),
     ] = None,
     out: Annotated[
         Path | None,

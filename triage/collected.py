@@ -263,7 +263,7 @@ class Collected:
             path=place.path if place else "",
             reason=reason,
             detail=mask_text(detail),
-            layers=place.layers if place else self._evidence.image.layer if offset < 0 else self._evidence.layers_at(offset),
+            layers=place.layers if place else self._evidence.layers_at(offset),
             container=mask_text(container),
             offset=offset,
             size=size,
@@ -273,8 +273,8 @@ class Collected:
         """Sentences for the summary about what the counts do not show."""
         if self.labelled_wrong:
             yield {
-                "ja": f"個人番号と表示されているが検査用数字が合わない 12 桁: {self.labelled_wrong} 件(検出に含まない)",
-                "en": f"labelled as My Number but with a wrong check digit: {self.labelled_wrong} (not among the findings)",
+                "ja": f"個人番号と表示されているが検査用数字が合わない 12 桁: {self.labelled_wrong} 件(所見に含まない)",
+                "en": f"labelled as My Number, wrong check digit: {self.labelled_wrong} (not among the findings)",
             }
         if self.labelled_rounded:
             yield {

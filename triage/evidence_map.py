@@ -6,6 +6,7 @@ import posixpath
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,7 +135,7 @@ def _mapped(index: int, entry: FileEntry) -> MappedFile:
     runs = entry.runs
     joined = all(
         before.offset is not None and after.offset is not None and before.offset + before.size == after.offset
-        for before, after in zip(runs, runs[1:], strict=False)
+        for before, after in pairwise(runs)
     )
     visible = entry.on_disk and not entry.resident and bool(runs) and runs[0].offset is not None and joined
     return MappedFile(index, entry.id, posixpath.basename(entry.path), entry.size, visible)

@@ -118,8 +118,11 @@ class FoundNumber:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What a task gave. `read_as` is "text" where the file's own bytes were decoded as plain text, "document" where a
-    parser took it apart, "" where nothing reads it (its raw bytes were searched all the same)."""
+    """What a task gave.
+
+    `read_as` is "text" where the file's own bytes were decoded as plain text, "document" where a parser took it apart,
+    "" where nothing reads it (its raw bytes were searched all the same).
+    """
 
     found: tuple[FoundNumber, ...] = ()
     problems: tuple[Problem, ...] = ()

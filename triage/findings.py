@@ -11,17 +11,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from chain_of_custody.errors import UsageError
+from triage.results import FORMAT_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-FORMAT_VERSION = 1
-
 Kind = Literal["my_number", "yara"]
-Confidence = Literal["high", "medium", "low"]
-CONFIDENCES: tuple[Confidence, ...] = ("high", "medium", "low")
 CoverageReason = Literal["encrypted", "damaged", "unsupported", "limit"]
 
 
@@ -110,7 +106,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, order=True)
 class CoverageLine:
-    """Something that was not fully read: what, where, why. `offset` and `size` are bytes in the media, -1 if unknown."""
+    """Something that was not fully read: what, where, why. `offset` and `size`: bytes in the media, -1 if unknown."""
 
     path: str
     reason: CoverageReason
@@ -143,27 +139,6 @@ def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Write a new JSON-lines file; raises FileExistsError rather than overwrite."""
     with path.open("x", encoding="utf-8", newline="\n", errors="backslashreplace") as file:
         file.writelines(encode_line(line) for line in lines)
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Objects of a JSON-lines file; raises `UsageError` with file and line where one is no JSON object."""
-    number = 0
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                value = json.loads(line)
-                if not isinstance(value, dict):
-                    raise TypeError(number)
-                yield value
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UsageError(
-            f"{path} の {number} 行目は findings の形式ではありません",
-            f"{path}, line {number}: not a line of findings",
-            hint_ja="triage scan が書いた findings.jsonl を指定してください",
-            hint_en="give the findings.jsonl that triage scan wrote",
-        ) from error
-    except OSError as error:
-        raise UsageError(f"{path} を読めません: {error.strerror}", f"cannot read {path}: {error.strerror}") from error
 
 
 def numbered(findings: Sequence[Finding]) -> Iterator[dict[str, Any]]:

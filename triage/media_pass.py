@@ -82,12 +82,12 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
                 if filling and (filling[0][2].done() or not working):
                     offset, buffer, read = filling.popleft()
                     part = buffer[: read.result()]
-                    jobs = (
+                    started = (
                         hashers[0].submit(sha256.update, part),
                         hashers[1].submit(md5.update, part),
                         hashers[2].submit(search, part, offset),
                     )
-                    working.append((buffer, jobs))
+                    working.append((buffer, started))
                     continue
                 if not working:
                     break

@@ -92,9 +92,8 @@ def merge(
             offset = None
             if not number.container and number.byte_offset is not None:
                 offset = place.media_offset(number.byte_offset)
-            if offset is not None:
-                if offset in by_offset or owner_at.get(offset, file) != file:
-                    continue
+            if offset is not None and (offset in by_offset or owner_at.get(offset, file) != file):
+                continue
             finding = _finding(number, place, offset)
             findings.append(finding)
             if offset is None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chain_of_custody import FileHash, console
-from chain_of_custody.errors import EvidenceError, TargetError, UsageError
+from chain_of_custody.errors import TargetError, UsageError
 from triage import evidence_map
 from triage.file_pass import FilePass, FileTask, PassSettings
 from triage.findings import encode_line
@@ -159,7 +159,9 @@ def _write(out: Path, text: str) -> FileHash:
         with out.open("xb") as file:
             file.write(data)
     except OSError as error:
-        raise TargetError(f"書き込めません: {out}: {error.strerror}", f"cannot write {out}: {error.strerror}") from error
+        raise TargetError(
+            f"書き込めません: {out}: {error.strerror}", f"cannot write {out}: {error.strerror}"
+        ) from error
     return FileHash(hashlib.sha256(data).hexdigest(), len(data))
 
 
@@ -189,15 +191,17 @@ class _Reader:
     def read(self, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The same lines with `value` (12 ASCII digits, None where it was not found again) and whole paths."""
         with evidence_map.walk(self._image, threads=1) as evidence:
-            entries = {"-".join(map(str, entry.id)): index for index, entry in reversed([*enumerate(evidence.entries)])}
+            entries: dict[str, int] = {}
+            for index, entry in enumerate(evidence.entries):
+                entries.setdefault("-".join(map(str, entry.id)), index)
             values: list[str | None] = [self._at_place(evidence.image, line) for line in lines]
             in_files: dict[int, list[int]] = defaultdict(list)
             for number, line in enumerate(lines):
-                index = entries.get(line.get("file_id", ""))
-                if values[number] is None and index is not None:
-                    values[number] = self._in_name(posixpath.basename(evidence.entries[index].path), line)
+                owner = entries.get(line.get("file_id", ""))
+                if values[number] is None and owner is not None:
+                    values[number] = self._in_name(posixpath.basename(evidence.entries[owner].path), line)
                     if values[number] is None:
-                        in_files[index].append(number)
+                        in_files[owner].append(number)
             self._in_files(evidence, in_files, lines, values)
             return [
                 self._line(evidence, entries.get(line.get("file_id", "")), line, value)

@@ -1,4 +1,4 @@
-"""The main job: scan an image for My Numbers (個人番号) and YARA matches, and write what was found and what was not read.
+"""The main job: scan an image for My Numbers (個人番号) and YARA matches; write what was found and what was not read.
 
 ```python
 from pathlib import Path
@@ -33,10 +33,11 @@ from preserve.extents import DELETED
 from triage import evidence_map, report
 from triage.collected import Collected, decided_files, media_coverage
 from triage.file_pass import FileTask, NameTask, PassSettings, RangeTask, WindowTask, start_pass
-from triage.findings import CONFIDENCES, numbered, write_lines
+from triage.findings import numbered, write_lines
 from triage.masking import mask_text
 from triage.media_pass import read_media
 from triage.raw_hits import select
+from triage.results import CONFIDENCES
 from triage.scan_state import FOLDER as STATE_FOLDER
 from triage.scan_state import Plan, ScanState
 from triage.workers import Pool
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chain_of_custody import Case
+    from chain_of_custody.jcs import Json
     from triage.evidence_map import EvidenceMap
     from triage.file_pass import AnyTask, TaskResult
     from triage.findings import CoverageLine, Finding
@@ -131,7 +133,7 @@ class _Scan:
     def run(self) -> ScanOutcome:
         """Record the beginning, do the work, record the end."""
         folder = _results_folder(self.case.path, self.image_path.name, self.options)
-        begin = {
+        begin: dict[str, Json] = {
             "image": mask_text(str(self.image_path)),
             "image_bytes": str(self.image_path.stat().st_size),
             "results": os.path.relpath(folder, self.case.path),
@@ -163,7 +165,9 @@ class _Scan:
                     "media_md5": outcome.summary["hashes"]["md5"],
                     "media_bytes": str(outcome.summary["image"]["size"]),
                     "hash_verdict": outcome.summary["hashes"]["verdict"],
-                    "findings": {name: str(count) for name, count in outcome.summary["counts"]["by_confidence"].items()},
+                    "findings": {
+                        name: str(count) for name, count in outcome.summary["counts"]["by_confidence"].items()
+                    },
                     "files": [name for name, _ in outputs],
                 },
                 outputs=[digest for _, digest in outputs],
@@ -200,7 +204,7 @@ class _Scan:
                     selection = select(media.hits, size=evidence.image.size, groups=file_of_hit, wanted=wanted)
                     windows = list(_window_tasks(first[-1].number + 1 if first else 0, selection))
                     self._run(pool, windows, state, text("未割当領域など", "unallocated space"))
-                summary, outputs = self._write(folder, evidence, media, selection, first + windows, state)
+                summary, outputs = self._write(folder, evidence, media, selection, [*first, *windows], state)
             except BaseException:
                 state.close()
                 raise
@@ -253,7 +257,7 @@ class _Scan:
         collected = Collected(evidence, tasks, state.done)
         findings = collected.findings()
         coverage = sorted(set(collected.coverage()) | set(media_coverage(evidence, media.hits, selection)))
-        summary = self._summary(evidence, media, selection, collected, findings, coverage)
+        summary = self._summary(evidence, media, collected, findings, coverage)
         for name in ("findings.jsonl", "coverage.jsonl", "summary.json", "report.html"):
             # A resumed run may find what it was writing when it was stopped; it was never recorded as a result.
             if self.options.resume:
@@ -271,7 +275,6 @@ class _Scan:
         self,
         evidence: EvidenceMap,
         media: MediaRead,
-        selection: Selection,
         collected: Collected,
         findings: Sequence[Finding],
         coverage: Sequence[CoverageLine],
@@ -381,7 +384,7 @@ def _results_folder(case: Path, image_name: str, options: ScanOptions) -> Path:
             )
         return folder
     scans = case / "scans"
-    taken = {}
+    taken: dict[int, tuple[Path, str]] = {}
     if scans.is_dir():
         for entry in scans.iterdir():
             number, _, name = entry.name.partition("-")
@@ -389,8 +392,8 @@ def _results_folder(case: Path, image_name: str, options: ScanOptions) -> Path:
                 taken[int(number)] = (entry, name)
     safe_name = mask_text(image_name)
     if options.resume:
-        for number in sorted(taken, reverse=True):
-            folder, name = taken[number]
+        for latest in sorted(taken, reverse=True):
+            folder, name = taken[latest]
             if name == safe_name and (folder / STATE_FOLDER).is_dir():
                 return folder
         raise UsageError(

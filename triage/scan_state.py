@@ -1,7 +1,7 @@
 """What a stopped scan has done so far, on disk, so that `--resume` goes on from there.
 
-`<results>/state/` holds `plan.json` (which image, which rules: a resumed scan must be the same scan), `tasks.jsonl` (one
-line for each task of pass 2 that ended) and the raw pass's own files. Like findings, it holds masked numbers and HMACs,
+`<results>/state/` holds `plan.json` (which image, which rules: a resumed scan must be the same), `tasks.jsonl` (one
+line for each task of pass 2 that ended) and the raw pass's own file. Like findings, it holds masked numbers and HMACs,
 never digits. It is removed when the scan is complete.
 """
 
@@ -148,14 +148,16 @@ def _to_json(outcome: TaskResult | Failure) -> dict[str, Any]:
 _TUPLES = {field.name for field in fields(FoundNumber) if str(field.type).startswith("tuple")}
 
 
+def _number(value: Mapping[str, Any]) -> FoundNumber:
+    arguments: dict[str, Any] = {name: tuple(item) if name in _TUPLES else item for name, item in value.items()}
+    return FoundNumber(**arguments)
+
+
 def _from_json(value: Mapping[str, Any]) -> TaskResult | Failure:
     if "failure" in value:
         return Failure(*value["failure"])
     return TaskResult(
-        found=tuple(
-            FoundNumber(**{name: tuple(item) if name in _TUPLES else item for name, item in one.items()})
-            for one in value.get("found", ())
-        ),
+        found=tuple(_number(one) for one in value.get("found", ())),
         problems=tuple(Problem(**one) for one in value.get("problems", ())),
         rejected=tuple((reason, count) for reason, count in value.get("rejected", ())),
         labelled_wrong=value["labelled"][0],

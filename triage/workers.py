@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import itertools
 import multiprocessing
 import os
 import signal
@@ -68,6 +69,34 @@ class _Child(Generic[TaskT]):
     waiting: deque[TaskT]
     deadline: float | None = None
     ready: bool = False
+
+
+class _Queue(Generic[TaskT]):
+    """Tasks that no child has: those given back by children that ended go first."""
+
+    def __init__(self, source: Iterator[TaskT]) -> None:
+        self._source = source
+        self._next: deque[TaskT] = deque()
+        self._look()
+
+    def _look(self) -> None:
+        if not self._next:
+            self._next.extend(itertools.islice(self._source, 1))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left."""
+        return not self._next
+
+    def take(self) -> TaskT:
+        """The next task."""
+        task = self._next.popleft()
+        self._look()
+        return task
+
+    def give_back(self, tasks: Iterable[TaskT]) -> None:
+        """Tasks that were handed out and not begun."""
+        self._next.extend(tasks)
 
 
 def _limit_memory(extra_bytes: int) -> None:
@@ -178,82 +207,71 @@ class Pool(Generic[TaskT, ResultT, ArgumentT]):
 
     def run(self, tasks: Iterable[TaskT]) -> Iterator[tuple[TaskT, ResultT | Failure]]:
         """Do all `tasks`; yield each with its result or `Failure`, in the order in which they end."""
-        source = iter(tasks)
-        returned: deque[TaskT] = deque()
-        exhausted = False
+        queue = _Queue(iter(tasks))
         stillborn = 0
-
-        def next_task() -> TaskT | None:
-            nonlocal exhausted
-            if returned:
-                return returned.popleft()
-            if exhausted:
-                return None
-            task = next(source, None)
-            exhausted = task is None
-            return task
-
-        def fill(child: _Child[TaskT]) -> None:
-            while len(child.waiting) <= AHEAD:
-                task = next_task()
-                if task is None:
-                    return
-                child.waiting.append(task)
-                with contextlib.suppress(OSError):  # a dead child is found by its closed pipe below
-                    child.connection.send(task)
-
         for child in self._children:  # left over from an earlier run: ready, and idle
-            fill(child)
+            self._fill(child, queue)
         while True:
-            while len(self._children) < self._count and not (exhausted and not returned and self._children):
-                task = next_task()
-                if task is None:
-                    break
-                returned.appendleft(task)
-                self._children.append(self._new_child())
-            if not any(child.waiting for child in self._children) and exhausted and not returned:
+            self._staff(queue)
+            if queue.is_empty and not any(child.waiting for child in self._children):
                 return
-            deadlines = [child.deadline for child in self._children if child.deadline is not None]
-            patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-            by_pipe = {child.connection: child for child in self._children}
-            for connection in wait(list(by_pipe), timeout=patience):
-                child = by_pipe[connection]  # type: ignore[index]
+            for child in self._wait():
                 try:
                     word, value = child.connection.recv()
                 except (EOFError, OSError):
                     child.process.join()
-                    if not child.ready:
-                        stillborn += 1
-                        if stillborn > self._count * 3:
-                            raise RuntimeError("worker processes cannot start") from None
-                    yield from self._replace(child, Failure("crash", f"exit {child.process.exitcode}"), returned)
+                    stillborn += not child.ready
+                    if stillborn > self._count * 3:
+                        raise RuntimeError("worker processes cannot start") from None
+                    yield from self._replace(child, Failure("crash", f"exit {child.process.exitcode}"), queue)
                     continue
                 if word == "ready":
                     child.ready = True
                     child.deadline = None
-                    fill(child)
+                    self._fill(child, queue)
                 elif word == "begun":
                     child.deadline = time.monotonic() + child.waiting[0].seconds
                 else:
                     child.deadline = None
                     task = child.waiting.popleft()
-                    fill(child)
+                    self._fill(child, queue)
                     yield task, value
             now = time.monotonic()
             for child in [child for child in self._children if child.deadline is not None and child.deadline < now]:
-                yield from self._replace(child, Failure("time", ""), returned)
+                yield from self._replace(child, Failure("time", ""), queue)
+
+    def _staff(self, queue: _Queue[TaskT]) -> None:
+        """Start children while there is work for them."""
+        while len(self._children) < self._count and not queue.is_empty:
+            self._children.append(self._new_child())
+
+    def _wait(self) -> list[_Child[TaskT]]:
+        """Children that have something to say, or none when the nearest deadline has come."""
+        deadlines = [child.deadline for child in self._children if child.deadline is not None]
+        patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+        speaking = wait([child.connection for child in self._children], timeout=patience)
+        return [child for child in self._children if child.connection in speaking]
+
+    @staticmethod
+    def _fill(child: _Child[TaskT], queue: _Queue[TaskT]) -> None:
+        """Hand tasks to `child` until enough lie before it."""
+        while len(child.waiting) <= AHEAD and not queue.is_empty:
+            task = queue.take()
+            child.waiting.append(task)
+            with contextlib.suppress(OSError):  # a dead child is found by its closed pipe
+                child.connection.send(task)
 
     def _replace(
         self,
         child: _Child[TaskT],
         failure: Failure,
-        returned: deque[TaskT],
+        queue: _Queue[TaskT],
     ) -> Iterator[tuple[TaskT, Failure]]:
         """End `child`: the task it worked on has failed, those it had not begun go to others."""
         self._children.remove(child)
         working = child.deadline is not None and child.ready
         failed = child.waiting.popleft() if working and child.waiting else None
-        returned.extend(child.waiting)
+        queue.give_back(child.waiting)
         self._end(child)
         if failed is not None:
             yield failed, failure

@@ -61,7 +61,10 @@ def results(case: Path) -> Path:
 
 
 def test_everything_planted_is_found_where_it_lies(scanned):
-    found = {(line["masked"], line["path"], line["container"], line["state"]) for line in lines(results(scanned) / "findings.jsonl")}
+    found = {
+        (line["masked"], line["path"], line["container"], line["state"])
+        for line in lines(results(scanned) / "findings.jsonl")
+    }
     wanted = {(one["masked"], one["path"], one["container"], one["state"]) for one in EXPECTED["expected"]}
     assert wanted - found == set()
 
@@ -69,7 +72,8 @@ def test_everything_planted_is_found_where_it_lies(scanned):
 def test_nothing_else_is_called_high(scanned):
     wanted = {(one["masked"], one["path"]) for one in EXPECTED["expected"]}
     extra = [
-        line for line in lines(results(scanned) / "findings.jsonl")
+        line
+        for line in lines(results(scanned) / "findings.jsonl")
         if line["confidence"] == "high" and (line["masked"], line["path"]) not in wanted
     ]
     assert [(line["path"], line["reason_codes"]) for line in extra] == []
@@ -114,7 +118,16 @@ def test_the_summary_compares_hashes_and_counts_persons(scanned):
 
 
 def test_no_clear_number_is_written_anywhere(scanned, tmp_path, key_of_scan):
-    done = run("triage", "reveal", "--findings", results(scanned) / "findings.jsonl", "--reason", "test", "--out", tmp_path / "o")
+    done = run(
+        "triage",
+        "reveal",
+        "--findings",
+        results(scanned) / "findings.jsonl",
+        "--reason",
+        "test",
+        "--out",
+        tmp_path / "o",
+    )
     assert done.returncode == 0, done.stderr
     values = {line["value"] for line in lines(tmp_path / "o")}
     assert len(values) == EXPECTED["numbers"]
@@ -126,7 +139,9 @@ def test_no_clear_number_is_written_anywhere(scanned, tmp_path, key_of_scan):
 
 def test_reveal_gives_the_values_that_the_masks_stand_for(scanned, tmp_path, key_of_scan):
     target = tmp_path / "revealed.jsonl"
-    done = run("triage", "reveal", "--findings", results(scanned) / "findings.jsonl", "--reason", "本人確認", "--out", target)
+    done = run(
+        "triage", "reveal", "--findings", results(scanned) / "findings.jsonl", "--reason", "本人確認", "--out", target
+    )
     assert done.returncode == 0, done.stderr
     revealed = lines(target)
     assert all(line["masked"] == "********" + line["value"][-4:] for line in revealed)
@@ -137,7 +152,9 @@ def test_reveal_gives_the_values_that_the_masks_stand_for(scanned, tmp_path, key
 
 
 def test_reveal_of_one_finding_to_the_terminal(scanned, key_of_scan):
-    done = run("triage", "reveal", "--findings", results(scanned) / "findings.jsonl", "--reason", "x", "--id", "F000002")
+    done = run(
+        "triage", "reveal", "--findings", results(scanned) / "findings.jsonl", "--reason", "x", "--id", "F000002"
+    )
     assert done.returncode == 0
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["F000002"]
 
@@ -303,7 +320,9 @@ def test_an_altered_image_is_ng(tmp_path):
     digest = data.find(b"digest\x00")
     if digest >= 0:
         data[digest + 76] ^= 1
-        data[digest + 76 + 76 : digest + 76 + 80] = zlib.adler32(bytes(data[digest + 76 : digest + 152])).to_bytes(4, "little")
+        data[digest + 76 + 76 : digest + 76 + 80] = zlib.adler32(bytes(data[digest + 76 : digest + 152])).to_bytes(
+            4, "little"
+        )
     altered = tmp_path / "altered.E01"
     altered.write_bytes(data)
     done = run("triage", "scan", altered, "--case", tmp_path / "c.case", "--json")
