@@ -118,7 +118,7 @@ def _random_bytes(seed: int, size: int) -> bytes:
 
 
 def build(
-    folder: Path, seed: int, filesystem: Kind, *, documents: int = 0, decoys: int = 6000, fill_mib: int = 0
+    folder: Path, seed: int, filesystem: Kind, *, documents: int = 0, decoys: int = 8000, fill_mib: int = 0
 ) -> Corpus:
     """Make one image with its truth in `folder`; `RuntimeError` says which tool is missing or failed."""
     missing = disks.missing_tools(filesystem)
@@ -249,7 +249,7 @@ def main() -> int:
     parser.add_argument(
         "--documents", type=int, default=0, help="at least so many planted files (default: each kind once)"
     )
-    parser.add_argument("--decoys", type=int, default=6000, help="about so many hard negatives")
+    parser.add_argument("--decoys", type=int, default=8000, help="about so many hard negatives")
     parser.add_argument("--fill-mib", type=int, default=0, help="so much other content, in MiB")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)

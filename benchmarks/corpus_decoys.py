@@ -1,7 +1,8 @@
 """Hard negatives: numbers that look like My Numbers and are none, each kind named.
 
-A random number of twelve digits passes the check of a My Number with probability 0.1, so columns of order numbers hold
-passing ones by the dozen; in running text the ones that pass were picked on purpose. `DECOYS` lists all kinds.
+A random number of twelve digits passes the check of a My Number with probability 0.1, so columns of order numbers and
+logs hold passing ones by the dozen. In letters, which hold one to three numbers each, they were picked to pass.
+`DECOYS` lists all kinds.
 """
 
 from __future__ import annotations
@@ -69,16 +70,18 @@ def prose(
     """Running text with such numbers after other words; `mention`: the text speaks of My Numbers in general."""
 
     def make(planter: Planter, count: int) -> None:
-        values = [draw(planter) for _ in range(count)]
-        text = ""
-        for value in values:
-            text += planter.prose(2)
-            if mention:
-                text += planter.rng.choice(LAWS) + "\r\n" + planter.prose(3)
-            text += f"{before}{value}{after}\r\n"
-        path = planter.put("案内", "txt", text.encode("cp932" if planter.rng.random() < 0.5 else "utf-8"))
-        for value in values:
-            planter.bait(_digits(value), path)
+        while count > 0:
+            values = [draw(planter) for _ in range(min(count, planter.rng.randrange(1, 4)))]
+            count -= len(values)
+            text = ""
+            for value in values:
+                text += planter.prose(2)
+                if mention:
+                    text += planter.rng.choice(LAWS) + "\r\n" + planter.prose(3)
+                text += f"{before}{value}{after}\r\n"
+            path = planter.put("案内", "txt", text.encode("cp932" if planter.rng.random() < 0.5 else "utf-8"))
+            for value in values:
+                planter.bait(_digits(value), path)
 
     return make
 
@@ -127,27 +130,27 @@ def _long(count: int) -> Callable[[Planter], str]:
 
 
 def _float(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     return f"{planter.rng.randrange(10)}.{digits}", digits
 
 
 def _fraction(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     return f"x = -0.{digits}e-{planter.rng.randrange(1, 9):02d};", digits
 
 
 def _amount(planter: Planter) -> tuple[str, str]:
-    digits = planter.numbers.digits(12, passing=True, first=str(planter.rng.randrange(1, 10)))
+    digits = planter.numbers.digits(12, first=str(planter.rng.randrange(1, 10)))
     return f"total {int(digits):,} JPY ({digits})", digits
 
 
 def _hexadecimal(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     return f"0x{digits}, sha1 {planter.rng.getrandbits(96):024x}{digits}{planter.rng.getrandbits(16):04x}", digits
 
 
 def _hex_dump(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     pairs = " ".join(digits[start : start + 2] for start in range(0, 12, 2))
     return f"{planter.rng.getrandbits(32) & ~15:08x}: {digits[:4]} {digits[4:8]} {digits[8:]} {pairs}  ......", digits
 
@@ -158,50 +161,50 @@ def _uuid(planter: Planter) -> tuple[str, str]:
 
 
 def _log(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     when = f"2025-01-{planter.rng.randrange(1, 29):02d}T09:30:{planter.rng.randrange(60):02d}Z"
     return f"{when} INFO req_id={digits} status=200", digits
 
 
 def _stamp(planter: Planter) -> tuple[str, str]:
-    digits = planter.numbers.timestamp(passing=True)
+    digits = planter.numbers.timestamp()
     return f"{digits} backup job finished, next {int(digits) + 100}", digits
 
 
 def _source(planter: Planter) -> tuple[str, str]:
-    digits = planter.numbers.digits(12, passing=True, first=str(planter.rng.randrange(1, 10)))
+    digits = planter.numbers.digits(12, first=str(planter.rng.randrange(1, 10)))
     return f"    {{ {digits}LL, {planter.rng.randrange(1 << 31)}u }},  /* coefficient */", digits
 
 
 def _man(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     return f".TP\n.B \\-\\-magic={digits}\nSet the magic value; the default is {planter.rng.randrange(4096)}.", digits
 
 
 def _json(planter: Planter) -> tuple[str, str]:
-    digits = planter.numbers.digits(12, passing=True, first="1")
+    digits = planter.numbers.digits(12, first="1")
     return json.dumps(
         {"order_id": int(digits), "sku": planter.numbers.jan(), "user": planter.rng.randrange(9999)}
     ), digits
 
 
 def _mac(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     return f"eth0 {':'.join(digits[start : start + 2] for start in range(0, 12, 2))} up {digits}", digits
 
 
 def _coordinates(planter: Planter) -> tuple[str, str]:
-    digits = planter.numbers.digits(12, passing=True)
+    digits = planter.numbers.digits(12)
     return f"35.{digits} 139.{planter.rng.randrange(10**12):012d}", digits
 
 
 def _shortened(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     return f"https://shop.example/item/{digits}?ref={planter.rng.getrandbits(40):010x}", digits
 
 
 def _bytes_table(planter: Planter) -> tuple[str, str]:
-    digits = _passing(planter)
+    digits = _any(planter)
     return "static const char t[] = { " + ", ".join(digits) + " };", digits
 
 
@@ -280,7 +283,7 @@ def wrong_check(planter: Planter, count: int) -> None:
 def binary(planter: Planter, count: int) -> None:
     """Digits in a program file between bytes that are no text."""
     data = b""
-    values = [_passing(planter) for _ in range(count)]
+    values = [_any(planter) for _ in range(count)]
     for value in values:
         data += planter.rng.randbytes(90) + b"\0" + value.encode() + b"\0"
     path = planter.put("module", "dll", b"MZ\x90\0" + data)
@@ -290,7 +293,7 @@ def binary(planter: Planter, count: int) -> None:
 
 def utf16_strings(planter: Planter, count: int) -> None:
     """Digits in UTF-16LE strings of a program's resources."""
-    values = [_passing(planter) for _ in range(count)]
+    values = [_any(planter) for _ in range(count)]
     data = b"".join(f"ProductId\0{value}\0\0".encode("utf-16-le") for value in values)
     path = planter.put("resource", "bin", planter.rng.randbytes(256) + b"\0" + data)
     for value in values:
@@ -310,7 +313,7 @@ def sqlite_orders(planter: Planter, count: int) -> None:
 
 def pdf_statement(planter: Planter, count: int) -> None:
     """A PDF of invoices: registration numbers, order numbers, customers' numbers."""
-    values = [_passing(planter) for _ in range(count)]
+    values = [_any(planter) for _ in range(count)]
     text = [
         f"伝票番号 {value}  登録番号 T{planter.numbers.corporate()}  数量 {planter.rng.randrange(99)}"
         for value in values
@@ -321,16 +324,12 @@ def pdf_statement(planter: Planter, count: int) -> None:
 
 
 def docx_letter(planter: Planter, count: int) -> None:
-    """A letter that speaks of My Numbers and quotes an inquiry number."""
-    values = [grouped(_passing(planter), "-") for _ in range(count)]
-    text = [["マイナンバー制度に関するお知らせ"], [LAWS[1]], [LAWS[2]]]
-    for value in values:
-        text += [
-            [planter.rng.choice(LAWS)],
-            [planter.rng.choice(("お問い合わせ番号 ", "伝票番号 ", "受付番号 ")), value],
-        ]
-    path = planter.put("お知らせ", "docx", documents.docx(text))
-    for value in values:
+    """Letters that speak of My Numbers and quote an inquiry number."""
+    for _ in range(-(-count // 4)):
+        value = grouped(_passing(planter), "-")
+        text = [["マイナンバー制度に関するお知らせ"], [LAWS[1]], [LAWS[2]], [planter.rng.choice(LAWS)]]
+        text.append([planter.rng.choice(("お問い合わせ番号 ", "伝票番号 ", "受付番号 ")), value])
+        path = planter.put("お知らせ", "docx", documents.docx(text))
         planter.bait(_digits(value), path)
 
 

@@ -34,10 +34,10 @@ TOOLS = {
 }
 Kind = Literal["ntfs", "fat32", "ext4"]
 How = Literal["plain", "fixup", "compressed", "sparse", "fragmented", "deleted", "deleted_folder", "overwritten"]
-"""plain; compressed: by NTFS (LZNT1); sparse: with a hole before the content; fragmented: one cluster at a time between
-those of another file; deleted: through the file system; deleted_folder: together with its folder; overwritten: deleted
-and its MFT record used again, so that only unallocated clusters hold it (NTFS); fixup: resident, with its end around
-bytes 510-511 of its MFT record, where NTFS keeps a sequence number instead of the content."""
+"""plain; compressed: by NTFS (LZNT1); sparse: with a hole before the content; fragmented: no cluster beside the next;
+deleted: through the file system; deleted_folder: together with its folder; overwritten: deleted and its MFT record used
+again, so that only unallocated clusters hold it (NTFS); fixup: resident, with its end around bytes 510-511 of its MFT
+record, where NTFS keeps a sequence number instead of the content."""
 
 
 def program(name: str) -> str | None:
@@ -130,6 +130,17 @@ def _is_open(image: Path) -> bool:
     return False
 
 
+def _write_fragmented(target: Path, data: bytes) -> None:
+    """Write the last cluster first and so on: each is allocated behind the one that follows it in the file."""
+    with target.open("wb", buffering=0) as stream:
+        # Nothing but a hole at first: clusters come one by one, where they are written.
+        stream.truncate(len(data))
+        for start in reversed(range(0, len(data), 4096)):
+            stream.seek(start)
+            stream.write(data[start : start + 4096])
+            os.fsync(stream.fileno())
+
+
 FIXUP_SIZE = 480
 """Size in bytes of a resident file that reaches over bytes 510-511 of its MFT record."""
 
@@ -179,13 +190,7 @@ def _write_ntfs(root: Path, file: DiskFile) -> None:
             stream.write(data)
         return
     if file.how == "fragmented":
-        other = target.with_name("~" + target.name + ".tmp")
-        with target.open("wb", buffering=0) as one, other.open("wb", buffering=0) as two:
-            for start in range(0, len(data), 4096):
-                one.write(data[start : start + 4096])
-                os.fsync(one.fileno())
-                two.write(b"\0" * 4096)
-                os.fsync(two.fileno())
+        _write_fragmented(target, data)
         return
     with target.open("wb") as stream:
         stream.write(data)
@@ -241,8 +246,6 @@ def make_ntfs(image: Path, size: int, files: Sequence[DiskFile], *, serial: int,
             target = root / file.path.lstrip("/")
             if file.how in ("deleted", "deleted_folder"):
                 target.unlink()
-            if file.how == "fragmented":
-                target.with_name("~" + target.name + ".tmp").unlink()
         for folder in sorted({file.path.rpartition("/")[0] for file in files if file.how == "deleted_folder"}):
             (root / folder.lstrip("/")).rmdir()
 

@@ -144,7 +144,9 @@ def mail_and_archives(sample: Sample) -> None:
     )
     sample.expect(body_number, path, "mail body in ISO-2022-JP")
     for _, number in attached:
-        sample.expect(number, path, "mail attachment in base64, CSV in CP932", container="家族.csv")
+        sample.expect(
+            number, path, "mail attachment in base64, CSV in CP932", container="個人番号のご連絡.eml!/家族.csv"
+        )
 
     staff = sample.staff(2)
     path = f"{HOME}/Downloads/支払調書.zip"
@@ -158,7 +160,7 @@ def mail_and_archives(sample: Sample) -> None:
             number,
             path,
             "zip in zip, CP932 names, full-width digits",
-            container="令和6年/支払調書一式.zip!/税理士報酬/マイナンバー控.txt",
+            container="支払調書.zip!/令和6年/支払調書一式.zip!/税理士報酬/マイナンバー控.txt",
         )
     locked = "氏名,個人番号\r\n" + "".join(f"{who.name},{number}\r\n" for who, number in sample.staff(2))
     sample.put(f"{HOME}/Downloads/locked.zip", documents.zip_encrypted("名簿.csv", locked.encode("cp932"), "mihon2025"))
@@ -220,7 +222,7 @@ def decoys(sample: Sample) -> None:
     licence_rows: list[list[str | int | float]] = [["氏名", "運転免許証番号", "有効期限"]]
     licence_rows += [[person(rng).name, numbers.licence(passing=rng.random() < 0.3), "2028-04-01"] for _ in range(20)]
     sample.put(f"{HOME}/Documents/車両/運転者台帳.xlsx", documents.xlsx([("運転者", licence_rows)]))
-    log = [f"{numbers.timestamp(passing=True)} sync: session {numbers.uuid()} ok" for _ in range(80)]
+    log = [f"{numbers.timestamp(passing=rng.random() < 0.2)} sync: session {numbers.uuid()} ok" for _ in range(80)]
     sample.put(f"{HOME}/AppData/Local/Sync/sync.log", "".join(f"{line}\r\n" for line in log).encode())
     sample.put(f"{HOME}/AppData/Local/Sync/state.bin", b"000000000000" * 400 + bytes(range(256)) * 8)
     code = "".join(
