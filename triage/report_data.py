@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from chain_of_custody.masking import mask_number, mask_text
 from triage.disk_map import DiskMap
+from triage.masking import mask_number, mask_text
 from triage.results import CONFIDENCES, STATES, int_of, list_of, map_of, text_of
 from triage.rivals import RIVALS
 from triage.visible import visible
