@@ -23,37 +23,45 @@ Kind = Literal["number", "form", "other", "sample"]
 number; sample: says that values are made up."""
 
 NUMBER_WORDS = (
-    "個人番号", "マイナンバー", "マイナンバ", "マイ ナンバー", "my number", "mynumber", "my no", "myno", "my num", "個人 No",
-    "個人ナンバー", "コジンバンゴウ", "コジンバンゴー", "kojin bango", "kojin bangou", "kojin bangoo", "kojin number", "kojin no",
-    "individual number", "personal number", "social security and tax number", "個番", "マイナ番号", "共通番号", "税番号",
-    "本人番号", "特定個人識別番号", "個人識別番号",
+    "個人番号", "マイナンバー", "マイナンバ", "マイ ナンバー", "my number", "mynumber", "my no", "myno",
+    "my num", "個人 No", "個人ナンバー", "コジンバンゴウ", "コジンバンゴー", "kojin bango", "kojin bangou",
+    "kojin bangoo", "kojin number", "kojin no", "individual number", "personal number",
+    "social security and tax number", "個番", "マイナ番号", "共通番号", "税番号", "本人番号",
+    "特定個人識別番号", "個人識別番号",
 )  # fmt: skip
 FORM_WORDS = (
-    "特定個人情報", "通知カード", "源泉徴収票", "支払調書", "扶養控除等", "扶養控除等申告書", "給与支払報告書", "資格取得届",
-    "資格喪失届", "法定調書", "第3号被保険者", "被扶養者", "配偶者控除等申告書", "申告特例申請書", "番号法", "番号利用法",
-    "マイナポータル", "番号確認書類", "特定個人", "法定調書合計表", "退職所得の受給", "個人住民税", "被保険者関係届",
-    "gensen choshu", "fuyo kojo",
+    "特定個人情報", "通知カード", "源泉徴収票", "支払調書", "扶養控除等", "扶養控除等申告書", "給与支払報告書",
+    "資格取得届", "資格喪失届", "法定調書", "第3号被保険者", "被扶養者", "配偶者控除等申告書", "申告特例申請書",
+    "番号法", "番号利用法", "マイナポータル", "番号確認書類", "特定個人", "法定調書合計表", "退職所得の受給",
+    "個人住民税", "被保険者関係届", "gensen choshu", "fuyo kojo",
 )  # fmt: skip
 OTHER_WORDS = (
-    "法人番号", "法人等番号", "インボイス", "登録番号", "適格請求書", "事業者番号", "会社番号", "運転免許", "免許証", "免許番号", "免許",
-    "注文", "受注", "発注", "オーダー", "オーダ", "order", "伝票", "追跡", "問い合わせ", "問合せ", "問合わせ", "お問合せ", "送り状", "荷物",
-    "配送", "配達", "出荷", "貨物", "tracking", "waybill", "shipment", "parcel", "口座", "銀行", "account", "acct", "商品", "製品", "品番", "型番", "部品",
-    "product", "item", "sku", "jan", "ean", "upc", "isbn", "バーコード", "barcode", "電話", "携帯", "tel", "fax", "phone", "ファックス", "ファクス",
-    "連絡先", "内線", "会員", "顧客", "お客様", "得意先", "仕入先", "取引先", "取引", "customer", "member", "client", "社員", "従業員番号", "職員番号", "職員コード",
-    "従業員コード", "employee id", "employee no", "staff", "受付", "受理", "整理番号", "管理番号", "通し番号", "連番", "承認番号", "証書", "証券", "契約",
-    "契約者", "contract", "policy", "請求", "invoice", "見積", "納品", "領収", "レシート", "receipt", "決済", "transaction", "トランザクション", "txn",
-    "基礎年金", "年金番号", "雇用保険", "被保険者番号", "被保険者証", "保険者番号", "保険証", "記号番号", "住民票コード", "在留カード", "旅券", "パスポート", "passport",
-    "カード番号", "クレジット", "credit", "card no", "card number", "シリアル", "serial", "製造番号", "製番", "ロット", "lot", "機器番号", "端末番号", "imei", "iccid",
-    "timestamp", "タイムスタンプ", "日時", "更新日", "作成日", "datetime", "ポイント", "診察券", "患者", "カルテ", "patient", "予約", "reservation", "booking",
-    "車台番号", "証明書番号", "学籍", "学生番号", "受験番号", "申請番号", "申込", "申請書ID", "施設番号", "店舗", "店番", "支店", "コード番号", "文書番号", "案件", "チケット", "ticket",
-    "利用者識別番号", "利用者番号", "利用者ID", "ユーザーID", "user id", "session", "セッション", "request id", "trace", "message id", "device id", "asset",
-    "資産番号", "備品", "金額", "合計", "残高", "売上", "amount", "total", "balance", "price", "郵便番号", "お届け", "hash", "checksum", "ハッシュ", "size", "offset",
-    "メーター", "供給地点", "地点番号", "お客さま", "物件", "地番", "納付番号", "確認番号", "収納機関", "指定番号", "レコードID", "record id", "row id",
-    "照会番号", "認証番号", "認証コード", "暗証番号", "ライセンス", "license", "licence", "プロダクト", "version", "build", "revision",
+    "法人番号", "法人等番号", "インボイス", "登録番号", "適格請求書", "事業者番号", "会社番号", "運転免許",
+    "免許証", "免許番号", "免許", "注文", "受注", "発注", "オーダー", "オーダ", "order", "伝票", "追跡",
+    "問い合わせ", "問合せ", "問合わせ", "お問合せ", "送り状", "荷物", "配送", "配達", "出荷", "貨物",
+    "tracking", "waybill", "shipment", "parcel", "口座", "銀行", "account", "acct", "商品", "製品", "品番",
+    "型番", "部品", "product", "item", "sku", "jan", "ean", "upc", "isbn", "バーコード", "barcode", "電話",
+    "携帯", "tel", "fax", "phone", "ファックス", "ファクス", "連絡先", "内線", "会員", "顧客", "お客様",
+    "得意先", "仕入先", "取引先", "取引", "customer", "member", "client", "社員", "従業員番号", "職員番号",
+    "職員コード", "従業員コード", "employee id", "employee no", "staff", "受付", "受理", "整理番号", "管理番号",
+    "通し番号", "連番", "承認番号", "証書", "証券", "契約", "契約者", "contract", "policy", "請求", "invoice",
+    "見積", "納品", "領収", "レシート", "receipt", "決済", "transaction", "トランザクション", "txn", "基礎年金",
+    "年金番号", "雇用保険", "被保険者番号", "被保険者証", "保険者番号", "保険証", "記号番号", "住民票コード",
+    "在留カード", "旅券", "パスポート", "passport", "カード番号", "クレジット", "credit", "card no",
+    "card number", "シリアル", "serial", "製造番号", "製番", "ロット", "lot", "機器番号", "端末番号", "imei",
+    "iccid", "timestamp", "タイムスタンプ", "日時", "更新日", "作成日", "datetime", "ポイント", "診察券",
+    "患者", "カルテ", "patient", "予約", "reservation", "booking", "車台番号", "証明書番号", "学籍", "学生番号",
+    "受験番号", "申請番号", "申込", "申請書ID", "施設番号", "店舗", "店番", "支店", "コード番号", "文書番号",
+    "案件", "チケット", "ticket", "利用者識別番号", "利用者番号", "利用者ID", "ユーザーID", "user id",
+    "session", "セッション", "request id", "trace", "message id", "device id", "asset", "資産番号", "備品",
+    "金額", "合計", "残高", "売上", "amount", "total", "balance", "price", "郵便番号", "お届け", "hash",
+    "checksum", "ハッシュ", "size", "offset", "メーター", "供給地点", "地点番号", "お客さま", "物件", "地番",
+    "納付番号", "確認番号", "収納機関", "指定番号", "レコードID", "record id", "row id", "照会番号", "認証番号",
+    "認証コード", "暗証番号", "ライセンス", "license", "licence", "プロダクト", "version", "build", "revision",
 )  # fmt: skip
 SAMPLE_WORDS = (
-    "見本", "記入例", "記載例", "入力例", "サンプル", "sample", "ダミー", "dummy", "テストデータ", "testdata", "test data", "架空", "記入見本", "example", "例示", "表示例",
-    "placeholder", "specimen",
+    "見本", "記入例", "記載例", "入力例", "サンプル", "sample", "ダミー", "dummy", "テストデータ", "testdata",
+    "test data", "架空", "記入見本", "example", "例示", "表示例", "placeholder", "specimen",
 )  # fmt: skip
 
 _HALF_WIDTH: dict[str, list[str]] = {}
@@ -125,10 +133,10 @@ class Hit:
 
 
 class _Finder:
-    """Finds many words in one pass: a character class picks the places where a word can begin, a small pattern for
-    that character does the rest.
+    """Finds many words in one pass.
 
-    One alternation of all words costs a hundred times as much: the `re` module tries each of them at each character.
+    A character class picks the places where a word can begin, a small pattern for that character does the rest. One
+    alternation of all words costs a hundred times as much: the `re` module tries each of them at each character.
     """
 
     def __init__(self, kinds: dict[Kind, tuple[str, ...]]) -> None:

@@ -355,7 +355,12 @@ _MIXED_NUMERALS = re.compile(f"[{DIGIT}{_NUMERALS}](?:[{BOX_SEPARATOR}]{{0,4}}+[
 _SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]{1,9})?[Ee]\+?(?:09|10|11|1[01])")
 
 
-def read_cell(cell: str, *, numeric: bool, labelled: bool) -> tuple[int, int, str, Form] | None:
+def read_cell(  # noqa: PLR0911 - one way out for each form
+    cell: str,
+    *,
+    numeric: bool,
+    labelled: bool,
+) -> tuple[int, int, str, Form] | None:
     """A cell that holds nothing but one number: (start in the cell, end, 12 ASCII digits, form), else None.
 
     `numeric`: stored as a number; `labelled`: the column or row says 個人番号. Lost leading zeros (up to three) are
