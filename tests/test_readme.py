@@ -19,7 +19,9 @@ PACKAGES = {"triage": "triage", "preserve": "preserve", "custody": "chain_of_cus
 
 def commands(name: str) -> list[str]:
     text = (ROOT / name).read_text(encoding="utf-8")
-    return [line for block in re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M) for line in block.splitlines() if line]
+    return [
+        line for block in re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M) for line in block.splitlines() if line
+    ]
 
 
 @pytest.fixture
@@ -29,7 +31,9 @@ def programs(tmp_path: Path) -> Path:
     folder.mkdir()
     for program, package in PACKAGES.items():
         script = folder / program
-        script.write_text(f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -c 'from {package}.cli import main; main()' \"$@\"\n")
+        script.write_text(
+            f"#!/bin/sh\nexec {shlex.quote(sys.executable)} -c 'from {package}.cli import main; main()' \"$@\"\n"
+        )
         script.chmod(0o755)
     return folder
 
