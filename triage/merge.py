@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from triage.file_pass import FoundNumber, TaskResult
 
-TWIN_DISTANCE_BYTES = 1
-"""A number in UTF-16BE is also seen as UTF-16LE one byte on, and the other way round."""
-
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -108,9 +105,11 @@ def merge(
     last: dict[str, int] = {}
     for hit in sorted(raw, key=lambda hit: (hit.offset, hit.number.encoding)):
         digest = hit.number.hmac
-        twin = hit.offset - last.get(digest, -2) <= TWIN_DISTANCE_BYTES
+        # A number in UTF-16BE is also seen as UTF-16LE one byte on, and the other way round.
+        beside = (by_offset.get(hit.offset - 1), by_offset.get(hit.offset + 1))
+        twin = hit.offset - last.get(digest, -2) <= 1 or any(one and one.hmac == digest for one in beside)
         last[digest] = hit.offset
-        if twin or hit.offset in by_offset or hit.offset - 1 in by_offset or hit.offset + 1 in by_offset:
+        if twin or hit.offset in by_offset:
             continue
         if hit.file in decided and hit.state in ("allocated", "deleted"):
             continue
