@@ -7,10 +7,10 @@ result = acquire(Request(Path("/dev/sdb"), (Target(Path("disk.E01"), "e01"),)))
 result.hashes["sha256"], result.unreadable, result.words_ja
 ```
 Order of work: refuse what must not be imaged → state file → first pass (preserve.pipeline) → rescue of what could
-not be read (preserve.rescue) → hashes of the rest from the target → end of the images → read-back → `disk.json`, `disk.map`,
-`disk.pieces` → state file removed. A run that stops anywhere before its end is continued by `resume=True`; what it then
-makes is byte for byte what one run makes, because GUID and dates come from the state file and the layout follows from
-the data.
+not be read (preserve.rescue) → hashes of the rest from the target → end of the images → read-back → `disk.json`,
+`disk.map`, `disk.pieces` → state file removed. A run that stops anywhere before its end is continued by `resume=True`;
+what it then makes is byte for byte what one run makes, because GUID and dates come from the state file and the layout
+follows from the data.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import time
 import uuid
@@ -54,6 +55,7 @@ from preserve.raw_writer import RawWriter
 from preserve.readback import TargetCheck, Written, recheck, reread_source, verify_target
 from preserve.rescue import Rescue
 from preserve.source import FileSource, Source
+from preserve.watcher import Watcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -121,19 +123,6 @@ class Request:
     verify: bool = True
     must_be_empty: bool = False
     direct: bool = True
-
-
-class Watcher:
-    """What a caller may see of a run: override what is needed. All calls come from one thread at a time."""
-
-    def phase(self, name: Literal["recheck", "read", "rescue", "hash", "verify", "reread"], total_bytes: int) -> None:
-        """A phase over `total_bytes` begins."""
-
-    def advance(self, size_bytes: int) -> None:
-        """So many bytes more of it are done."""
-
-    def notice(self, ja: str, en: str) -> None:
-        """Something the user should know."""
 
 
 @dataclass(slots=True)
@@ -310,11 +299,26 @@ def check_space(request: Request, size: int, watcher: Watcher) -> None:
         )
 
 
-def check_new(target: Target) -> None:
-    """Refuse a target any of whose files exist. Raises TargetError."""
-    candidates = [target.path, *(target.sidecar(ending) for ending in _SIDECARS)]
+def files_of(target: Target, segment_size: int) -> list[Path]:
+    """Files that exist and have the name of the target or of one of its segments."""
+    name = target.path.name
     if target.format == "e01":
-        candidates += [target.path.with_name(segment_name(target.path.name, number)) for number in (2, 3)]
+        pattern = re.escape(name[:-3]) + "([A-Za-z][0-9]{2}|[A-Za-z]{3})"
+        series = {segment_name(name, number) for number in range(1, min(most_segments(name), 20_000) + 1)}
+    elif segment_size:
+        pattern, series = re.escape(name.removesuffix(".001")) + "[.][0-9]{3,}", None
+    else:
+        pattern, series = re.escape(name), None
+    return sorted(
+        path
+        for path in target.path.parent.iterdir()
+        if re.fullmatch(pattern, path.name) and (series is None or path.name in series)
+    )
+
+
+def check_new(target: Target, segment_size: int) -> None:
+    """Refuse a target any of whose files exist. Raises TargetError."""
+    candidates = [target.path, *files_of(target, segment_size), *(target.sidecar(ending) for ending in _SIDECARS)]
     for path in candidates:
         if os.path.lexists(path):
             raise target_error(path, FileExistsError())
@@ -562,7 +566,7 @@ class _Run:
             self.settings = self._saved_settings(self._state.head)
             return
         for target in self.request.targets:
-            check_new(target)
+            check_new(target, segment_size_for(target, self.request, self.source.size))
             if self.request.must_be_empty:
                 check_empty(target)
         check_space(self.request, self.source.size, self.watcher)
@@ -756,27 +760,20 @@ class _Run:
 
     def _reopen(self, writers: Sequence[EwfWriter | None]) -> None:
         position = min(len(self._state.pieces) * PIECE_SIZE, self.source.size)
+        if not position:
+            # Stopped before the first checkpoint: what is there was made by that run, whose names were free.
+            for target, (_, _, segment) in zip(self.request.targets, self.settings.targets, strict=True):
+                for path in files_of(target, segment):
+                    path.unlink()
+            self._create()
+            return
         for target, (_, _, segment), writer in zip(self.request.targets, self.settings.targets, writers, strict=True):
-            is_there = target.path.exists()
-            if writer is not None and (position or is_there):
-                if is_there:
-                    writer.go_on()
-                    self._targets.append(EwfTarget(writer))
-                    continue
-                raise target_error(target.path, FileNotFoundError(2, "missing"))
             if writer is not None:
-                self._targets.append(EwfTarget(EwfWriter(target.path, self.settings.ewf(segment))))
+                writer.go_on()
+                self._targets.append(EwfTarget(writer))
             else:
-                self._targets.append(
-                    RawTarget(
-                        RawWriter(
-                            target.path,
-                            self.source.size,
-                            segment_size=segment,
-                            resume_at=position if is_there else None,
-                        ),
-                    ),
-                )
+                raw = RawWriter(target.path, self.source.size, segment_size=segment, resume_at=position)
+                self._targets.append(RawTarget(raw))
 
     def _read(self) -> None:
         total = piece_count(self.source.size)
@@ -931,11 +928,11 @@ class _Run:
                 written.writer.finish()
         checks = []
         if self.request.verify:
-            for target, written in zip(self.request.targets, self._targets, strict=True):
+            for written in self._targets:
                 self.watcher.phase("verify", self.source.size)
                 checks.append(
                     verify_target(
-                        target.path,
+                        written.paths[0],
                         written.paths,
                         self.source.size,
                         self._pieces,

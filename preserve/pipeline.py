@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "blake3")
 _BUFFERS = 24
-_CHECKPOINT_SECONDS = 2.0
+_CHECKPOINT_SECONDS = 1.0
 _LARGEST_SKIP = 64  # pieces
 _SAMPLE = 2048
 _STOP: Any = None

@@ -11,7 +11,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from blake3 import blake3
 
@@ -100,7 +100,7 @@ def _ewf_loaders(
         def load(places: list[tuple[Place, int]] = places, piece_size: int = piece_size) -> bytes:
             from isal import isal_zlib  # noqa: PLC0415 - only resumed runs of E01 need it
 
-            torn: type[Exception] = isal_zlib.error
+            torn = cast("type[Exception]", isal_zlib.error)
 
             parts = []
             for place, length in places:

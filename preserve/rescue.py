@@ -1,9 +1,9 @@
 """Second and later passes over what could not be read at once: everything readable around bad sectors is got.
 
 In the order that asks least of a failing medium (the passes are those of GNU ddrescue's manual, "Algorithm"): what was
-left out is read backwards in blocks; failed blocks are entered from their front and from their back up to the first bad
-sector; what is left between is read sector by sector; bad sectors are tried again as often as asked, in alternating
-direction. Each bad sector fails once a pass, no readable one is lost.
+left out is read backwards in blocks; failed blocks are read in units of 32 KiB; failed units are entered from their
+front and from their back up to the first bad sector; what is left between is read sector by sector; bad sectors are
+tried again as often as asked, in alternating direction. Each bad sector fails once a pass, no readable one is lost.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from preserve.source import Source
 
 _SAVE_SECONDS = 2.0
+_UNIT = 1 << 15
 
 
 @dataclass(slots=True)
@@ -48,6 +49,8 @@ class Rescue:
         for offset, size in _blocks_backwards(self.bad.ranges(UNTRIED)):
             self._read_block(offset, size, buffer)
         for offset, size in _blocks(self.bad.ranges(FAILED_BLOCK)):
+            self._split(offset, size, buffer)
+        for offset, size in _blocks(self.bad.ranges(FAILED_BLOCK), _UNIT):
             self._trim(offset, size, buffer)
         for offset, size in _blocks(self.bad.ranges(UNSCRAPED)):
             self._sectors(offset, size, buffer)
@@ -85,6 +88,15 @@ class Rescue:
             self._got(offset, buffer[:size])
         else:
             self.bad.mark(offset, size, FAILED_BLOCK)
+        self._save()
+
+    def _split(self, offset: int, size: int, buffer: memoryview) -> None:
+        """Read a failed block in smaller units: one more failure for each bad unit, but few reads for the good ones."""
+        if size <= _UNIT:
+            return
+        for start, length in _blocks([(offset, size)], _UNIT):
+            if self._read(start, buffer, length):
+                self._got(start, buffer[:length])
         self._save()
 
     def _step(self, offset: int, end: int) -> int:
@@ -129,12 +141,12 @@ class Rescue:
         self._save()
 
 
-def _blocks(ranges: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Ranges cut at the borders of pieces."""
+def _blocks(ranges: list[tuple[int, int]], block_size: int = PIECE_SIZE) -> Iterator[tuple[int, int]]:
+    """Ranges cut at multiples of `block_size` bytes."""
     for offset, size in ranges:
         start, end = offset, offset + size
         while start < end:
-            stop = min(end, (start // PIECE_SIZE + 1) * PIECE_SIZE)
+            stop = min(end, (start // block_size + 1) * block_size)
             yield start, stop - start
             start = stop
 
