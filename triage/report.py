@@ -36,7 +36,7 @@ from triage.html_parts import (
     table,
     template,
 )
-from triage.judge import REJECTION_CODES
+from triage.judge import REJECTIONS
 from triage.report_data import JST, MAX_ROWS, Totals, count, pack, shown, words_of
 from triage.results import CONFIDENCES, COVERAGE_REASONS, int_of, list_of, map_of, open_results, text_of
 
@@ -525,7 +525,7 @@ class _Page:
         rejected = map_of(self.summary.get("rejected"))
         chance = int_of(self.summary.get("chance_candidates"))
         rows = [
-            (both(*(REJECTION_CODES.get(reason) or words_of(reason))), number(found))
+            (both(*(REJECTIONS.get(reason) or words_of(reason))), number(found))
             for reason, found in sorted(rejected.items(), key=lambda item: -(int_of(item[1]) or 0))
         ]
         if chance is not None:
