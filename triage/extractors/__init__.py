@@ -39,6 +39,7 @@ from triage.extractors.model import (
     Problem,
     Source,
 )
+from triage.extractors.unpacked import UnpackedSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,9 +73,12 @@ def extractor_of(head: bytes, name: str, size: int) -> Extractor | None:
 
 def _open(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
     """The items of one source."""
-    if not source.size:
+    head = source.read_at(0, HEAD_SIZE)
+    if not head:
         return
-    extractor = extractor_of(source.read_at(0, HEAD_SIZE), posixpath.basename(source.name), source.size)
+    # The size of a large member is known only after it was unpacked: nobody has asked for it yet.
+    size = len(head) if isinstance(source, UnpackedSource) else source.size
+    extractor = extractor_of(head, posixpath.basename(source.name), size)
     if extractor is not None:
         yield from extractor.extract(source, context)
 
@@ -85,6 +89,7 @@ def extract_all(source: Source, context: Context) -> Iterator[Text | Problem]:
     Nothing is raised for what the bytes hold: a source that cannot be read on becomes a `Problem`, and its siblings
     are read all the same. Limits of `context` end the walk with a `Problem` of reason "limit".
     """
+    context.start(source.size)
     stack = [(source, _open(source, context))]
     while stack:
         current, items = stack[-1]

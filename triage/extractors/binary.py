@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from triage.extractors.digits import holds_number
-from triage.extractors.encodings import Encoding, decode, encoding_of_bytes, offsets_of
+from triage.extractors.encodings import Decoded, Encoding, content_of, decode, encoding_of_bytes, offsets_of
 from triage.extractors.model import Problem
 from triage.text import Text
 
@@ -34,12 +34,13 @@ WIDE_SPAN_BYTES = 220
 CONTEXT_BYTES = 400
 """Text kept on each side of the digits, for the label."""
 
-_NARROW = re.compile(rb"[\t\n\r\x1b\x20-\x7e\x80-\xfc]{12,}")
+_IS_TEXT = np.zeros(256, dtype=np.bool_)
+_IS_TEXT[[9, 10, 13, 27, *range(0x20, 0x7F), *range(0x80, 0xFD)]] = True
 _LITTLE = re.compile(
-    rb"(?:[\t\n\r\x20-\x7e]\x00|[\x00-\xff][\x30-\x33\x4e-\x9f]|[\x01-\xef]\xff|[\x10-\x70]\x20){12,}", re.DOTALL
+    rb"(?:[\t\n\r\x20-\x7e]\x00|[\x00-\xff][\x30-\x33\x4e-\x9f]|[\x01-\xef]\xff|[\x10-\x70]\x20){3,}", re.DOTALL
 )
 _BIG = re.compile(
-    rb"(?:\x00[\t\n\r\x20-\x7e]|[\x30-\x33\x4e-\x9f][\x00-\xff]|\xff[\x01-\xef]|\x20[\x10-\x70]){12,}", re.DOTALL
+    rb"(?:\x00[\t\n\r\x20-\x7e]|[\x30-\x33\x4e-\x9f][\x00-\xff]|\xff[\x01-\xef]|\x20[\x10-\x70]){3,}", re.DOTALL
 )
 
 
@@ -78,42 +79,68 @@ def digit_regions(data: bytes) -> list[tuple[int, int]]:
     full[:-1] |= (first == 0xFF) & (second - np.uint8(0x10) < 10)
     # Digits of random bytes lie 26 apart: a tight span for single bytes, a wide one where each digit has two witnesses.
     found = [_near(narrow, NARROW_SPAN_BYTES), _near(beside_zero, WIDE_SPAN_BYTES), _near(full, WIDE_SPAN_BYTES)]
-    regions: list[tuple[int, int]] = []
-    for low, high in sorted(
-        pair for starts, ends in found for pair in zip(starts.tolist(), ends.tolist(), strict=True)
-    ):
-        if regions and low - regions[-1][1] <= CONTEXT_BYTES:
-            regions[-1] = (regions[-1][0], max(regions[-1][1], high + CONTEXT_BYTES))
-        else:
-            regions.append((max(0, low - CONTEXT_BYTES), high + CONTEXT_BYTES))
-    return [(low, min(high, len(data))) for low, high in regions]
+    lows = np.concatenate([starts for starts, _ in found])
+    if not lows.size:
+        return []
+    highs = np.concatenate([ends for _, ends in found])
+    order = np.argsort(lows, kind="stable")
+    lows, highs = lows[order], np.maximum.accumulate(highs[order])
+    breaks = np.flatnonzero(lows[1:] - highs[:-1] > 2 * CONTEXT_BYTES)
+    firsts = lows[np.concatenate((np.zeros(1, dtype=np.int64), breaks + 1))]
+    lasts = highs[np.concatenate((breaks, np.array([highs.size - 1])))]
+    return [
+        (max(0, low - CONTEXT_BYTES), min(len(data), high + CONTEXT_BYTES))
+        for low, high in zip(firsts.tolist(), lasts.tolist(), strict=True)
+    ]
 
 
-def _text(run: bytes, at: int, encoding: Encoding, container: str, stream: str) -> Iterator[Text]:
-    decoded = decode(run, encoding)
-    if holds_number(decoded.content):
-        offsets = offsets_of(decoded, len(run), at)
-        yield Text(decoded.content, encoding, "raw", container, stream=stream, offsets=offsets)
+def _joined(
+    runs: list[tuple[int, Decoded, int]], base: int, encoding: Encoding, container: str, stream: str
+) -> Iterator[Text]:
+    """Runs of one region, (offset, characters, bytes), as one text: the label may stand in the field before."""
+    content = "\n".join([decoded.content for _, decoded, _ in runs])
+    if not holds_number(content):
+        return
+    starts: list[NDArray[np.int64]] = []
+    for at, decoded, size in runs:
+        starts.append(decoded.starts + at)
+        starts.append(np.array([at + size], dtype=np.int64))
+    end = runs[-1][0] + runs[-1][2]
+    places = Decoded(content, np.concatenate(starts[:-1]))
+    yield Text(content, encoding, "raw", container, stream=stream, offsets=offsets_of(places, end, base))
 
 
 def wide_runs(data: bytes, base: int, container: str, *, stream: str = "") -> Iterator[Text]:
     """Runs of UTF-16 in `data`, which lies at byte `base`, that can hold a number."""
     pairs: tuple[tuple[Encoding, re.Pattern[bytes]], ...] = (("utf-16-le", _LITTLE), ("utf-16-be", _BIG))
     for encoding, pattern in pairs:
-        for match in pattern.finditer(data):
-            yield from _text(match[0], base + match.start(), encoding, container, stream)
+        runs = [(match.start(), decode(match[0], encoding), len(match[0])) for match in pattern.finditer(data)]
+        if runs:
+            yield from _joined(runs, base, encoding, container, stream)
 
 
 def narrow_runs(data: bytes, base: int, container: str, *, stream: str = "") -> Iterator[Text]:
-    """Runs of eight-bit text in `data`, which lies at byte `base`, that can hold a number."""
-    for match in _NARROW.finditer(data):
-        run = match[0]
-        encoding: Encoding = "ascii" if run.isascii() else encoding_of_bytes(run) or "cp932"
-        yield from _text(run, base + match.start(), encoding, container, stream)
+    """The eight-bit text in `data`, which lies at byte `base`, if it can hold a number; other bytes read as newlines."""
+    codes = np.frombuffer(data, dtype=np.uint8)
+    text = _IS_TEXT[codes]
+    # A byte alone between others is no text: half of a UTF-16 character, mostly.
+    text[1:-1] &= text[:-2] | text[2:]
+    shown = np.where(text, codes, np.uint8(0x0A)).tobytes()
+    encoding: Encoding = "ascii" if shown.isascii() else encoding_of_bytes(shown) or "cp932"
+    if holds_number(content_of(shown, encoding)):
+        decoded = decode(shown, encoding)
+        yield Text(
+            decoded.content,
+            encoding,
+            "raw",
+            container,
+            stream=stream,
+            offsets=offsets_of(decoded, len(shown), base),
+        )
 
 
 def text_runs(data: bytes, base: int, container: str, *, stream: str = "", limit: int | None = None) -> Iterator[Text]:
-    """Runs of text around every place in `data` that can hold a number; only places before byte `limit` of it."""
+    """The text around every place in `data` that can hold a number; only places before byte `limit` of it."""
     for low, high in digit_regions(data):
         if limit is not None and low >= limit:
             return

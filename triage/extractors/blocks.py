@@ -125,21 +125,38 @@ def _fits(block: bytes, encoding: Encoding) -> tuple[Encoding, str] | None:
     return encoding, content
 
 
-def _encoding_of_line(line: bytes, usual: Encoding) -> Encoding:
-    if line.isascii():
-        return "iso2022_jp" if _JIS.search(line) else "ascii"
-    if usual in ("utf-8", "cp932", "euc_jp") and "�" not in content_of(line, usual):
-        return usual
-    return encoding_of_bytes(line) or ("cp932" if usual in ("ascii", "iso2022_jp") else usual)
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _by_lines(data: bytes, base: int, usual: Encoding) -> Iterator[Block]:
     """Runs of lines in one encoding; lines in ASCII go with their neighbours."""
+    lines = data.splitlines(keepends=True) if data.count(b"\n") < 1_000_000 else [data]
+    # UTF-8 proves itself line by line; which of the others it is, all other lines together tell.
+    other: list[bytes] = []
+    marks: list[Encoding | None] = []
+    for line in lines:
+        mark: Encoding | None
+        if line.isascii():
+            mark = "iso2022_jp" if b"\x1b" in line and _JIS.search(line) else "ascii"
+        else:
+            mark = "utf-8" if _is_utf_8(line) else None
+            if mark is None:
+                other.append(line)
+        marks.append(mark)
+    rest: Encoding = "cp932"
+    if other:
+        joined = b"".join(other)
+        rest = encoding_of_bytes(joined) or (usual if usual in ("cp932", "euc_jp", "utf-8") else "cp932")
     run_start = 0
     run: Encoding = "ascii"
     position = 0
-    for line in data.splitlines(keepends=True) if data.count(b"\n") < 100_000 else [data]:
-        encoding = _encoding_of_line(line, usual)
+    for line, mark in zip(lines, marks, strict=True):
+        encoding = mark or rest
         if encoding not in (run, "ascii"):
             if run != "ascii" and position > run_start:
                 part = data[run_start:position]

@@ -14,6 +14,7 @@ import re
 from email.parser import BytesParser
 from typing import TYPE_CHECKING, cast
 
+from triage.extractors import plain
 from triage.extractors.encodings import BOMS, Encoding, content_of, encoding_of
 from triage.extractors.model import BytesSource, Child, LimitReachedError, member_container
 from triage.extractors.pieces import prose
@@ -178,7 +179,15 @@ def _part(part: Message, number: int, source: Source, context: Context) -> Itera
 
 def message(data: bytes, source: Source, context: Context) -> Iterator[Text | Problem | Child]:
     """One message: headers, bodies, attachments; messages inside it become members."""
-    parsed = BytesParser(policy=email.policy.compat32).parsebytes(data)
+    try:
+        parsed = BytesParser(policy=email.policy.compat32).parsebytes(data)
+    except RecursionError:
+        # The standard library descends by recursion; what is nested deeper is read as it stands.
+        yield LimitReachedError("メールの入れ子が深すぎます", "the message is nested too deeply").problem(
+            source.container
+        )
+        yield from plain.extract(BytesSource(data, source.name, source.container), context)
+        return
     pending: list[Message] = [parsed]
     number = 0
     while pending and number < MAX_PARTS:

@@ -100,6 +100,9 @@ class Limits:
     """Wall time."""
     output_bytes: int = 16 << 30
     """Bytes that come out of decompressors and decoders, in all."""
+    total_ratio: int = 1000
+    """The same per byte of the file, once they are more than `total_free_bytes`."""
+    total_free_bytes: int = 512 << 20
     ratio: int = 400
     """Output per input byte of one member, once it has put out more than `ratio_free_bytes`."""
     ratio_free_bytes: int = 64 << 20
@@ -122,7 +125,17 @@ class Context:
     members: int = 0
     depth: int = 0
     """Containers around the source that is being extracted now."""
+    allowed_bytes: int = 0
+    """Bytes that the file at hand may unpack to; set by `start`."""
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.start(self.limits.output_bytes)
+
+    def start(self, size_bytes: int) -> None:
+        """Begin a file of `size_bytes`: what it may unpack to depends on that."""
+        limits = self.limits
+        self.allowed_bytes = min(limits.output_bytes, max(limits.total_free_bytes, limits.total_ratio * size_bytes))
 
     def check_time(self) -> None:
         """Raise `OutOfTimeError` once the time is used up; cheap enough for every few kilobytes of work."""
@@ -135,10 +148,10 @@ class Context:
     def spend(self, output_bytes: int) -> None:
         """Count decoded bytes and check both clocks; raises `OutOfOutputError` or `OutOfTimeError`."""
         self.output_bytes += output_bytes
-        if self.output_bytes > self.limits.output_bytes:
+        if self.output_bytes > self.allowed_bytes:
             raise OutOfOutputError(
-                f"展開後の合計が上限({self.limits.output_bytes:,}バイト)に達しました",
-                f"unpacked size limit of {self.limits.output_bytes:,} bytes reached",
+                f"展開後の合計が上限({self.allowed_bytes:,}バイト)に達しました",
+                f"unpacked size limit of {self.allowed_bytes:,} bytes reached",
             )
         self.check_time()
 

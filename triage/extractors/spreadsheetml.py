@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 18
 _ROW_BYTES = 8 << 20
 """A single row longer than this is damaged."""
+_STRINGS = 8_000_000
 _STRINGS_BYTES = 64 << 20
 """Shared strings beyond this are not kept; cells that point there are said to be unread."""
 
@@ -102,6 +103,9 @@ class SharedStrings:
 
     def add(self, text: bytes) -> None:
         """Append the next string."""
+        if len(self._ends) >= _STRINGS:
+            self.lost += 1
+            return
         if len(self._blob) + len(text) <= _STRINGS_BYTES:
             self._blob += text
         else:

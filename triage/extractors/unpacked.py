@@ -1,13 +1,12 @@
 """Members that come out of a decompressor: small ones in memory, large ones as a source that unpacks as it is read.
 
-No clear content is ever written to a file. A large member is unpacked again from the nearest checkpoint when it is
-read backwards; every byte that comes out counts against the limits of the context.
+No clear content is ever written to a file. A large member is unpacked again from its start when it is read
+backwards by more than a window; every byte that comes out counts against the limits of the context.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from triage.extractors.model import BytesSource, ExtractionError, LimitReachedError, OutOfOutputError, OutOfTimeError
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from triage.extractors.model import Context, Source
 
 INPUT_BYTES = 1 << 16
-CHECKPOINT_BYTES = 16 << 20
 WINDOW_BYTES = 1 << 20
 
 
@@ -55,78 +53,122 @@ def inflated(chunks: Iterator[bytes], *, wbits: int = -15) -> Iterator[bytes]:
         raise ExtractionError("damaged", "圧縮データが途中で切れています", "compressed data ends early")
 
 
-@dataclass(slots=True)
 class UnpackedSource:
-    """A large member: reads forward through a decompressor, starts again to go back."""
+    """A large member: reads forward through a decompressor, starts again to go back.
 
-    name: str
-    container: str
-    size: int
-    _restart: Callable[[], Iterator[bytes]] = field(repr=False)
-    _context: Context = field(repr=False)
-    _chunks: Iterator[bytes] | None = field(default=None, repr=False)
-    _window: bytes = field(default=b"", repr=False)
-    _window_start: int = 0
-    problem: ExtractionError | None = None
-    """Why the member ended early, if it did."""
+    Its size is not known before it was unpacked once: asking for it does that. Readers that go forward until nothing
+    comes any more need not ask.
+    """
+
+    def __init__(
+        self,
+        restart: Callable[[], Iterator[bytes]],
+        context: Context,
+        *,
+        name: str,
+        container: str,
+        allowed_bytes: int,
+    ) -> None:
+        self.name = name
+        self.container = container
+        self.error: ExtractionError | None = None
+        """Why the member ends early, if it does; known once its end was met."""
+        self.crc32: int | None = None
+        """CRC-32 of the whole member, once it was met."""
+        self._restart = restart
+        self._context = context
+        self._allowed = allowed_bytes
+        self._chunks: Iterator[bytes] | None = None
+        self._window = b""
+        self._window_start = 0
+        self._size: int | None = None
+        self._crc = 0
+
+    @property
+    def size(self) -> int:
+        """Length in bytes."""
+        while self._size is None:
+            self._advance()
+        return self._size
+
+    def preload(self, chunks: Iterator[bytes], first: bytes) -> None:
+        """Go on with `chunks`, of which `first` was read already."""
+        self._chunks = chunks
+        self._window = first
+        self._crc = zlib.crc32(first)
 
     def read_at(self, offset: int, size: int, /) -> bytes:
         """Up to `size` bytes from `offset`; short where the member ends or is damaged."""
-        end = min(offset + size, self.size)
+        end = offset + size if self._size is None else min(offset + size, self._size)
         if end <= offset:
             return b""
-        if self._chunks is None or offset < self._window_start:
-            self._chunks = self._restart()
-            self._window, self._window_start = b"", 0
+        if offset < self._window_start:
+            self._chunks = None
         parts: list[bytes] = []
         while True:
             low = max(offset - self._window_start, 0)
-            have = self._window[low : end - self._window_start]
-            if have and self._window_start + low == offset:
+            have = self._window[low : end - self._window_start] if self._chunks is not None else b""
+            if have:
                 parts.append(have)
                 offset += len(have)
-            if offset >= end:
-                break
-            chunk = self._next()
-            if not chunk:
-                break
-            # What was just read stays at hand: readers step back a little for overlap.
-            keep = self._window[-WINDOW_BYTES:]
-            self._window_start += len(self._window) - len(keep)
-            self._window = keep + chunk
-        return b"".join(parts)
+            if offset >= end or not self._advance():
+                return b"".join(parts)
 
-    def _next(self) -> bytes:
-        assert self._chunks is not None
+    def _advance(self) -> bool:
+        """Unpack the next chunk into the window; False at the end."""
+        if self._chunks is None:
+            self._chunks = self._restart()
+            self._window, self._window_start, self._crc = b"", 0, 0
         try:
             chunk = next(self._chunks, b"")
+            self._context.spend(len(chunk))
+            if chunk and self._window_start + len(self._window) + len(chunk) > self._allowed:
+                raise _too_much(self._context)
         except (OutOfTimeError, OutOfOutputError):
             raise
         except ExtractionError as error:
-            self.problem = error
+            self.error = error
             self._chunks = iter(())
-            return b""
-        self._context.spend(len(chunk))
-        return chunk
+            chunk = b""
+        if not chunk:
+            if self._size is None:
+                self._size = self._window_start + len(self._window)
+                self.crc32 = self._crc
+            return False
+        self._crc = zlib.crc32(chunk, self._crc)
+        # What was just read stays at hand: readers step back a little for overlap.
+        keep = self._window[-WINDOW_BYTES:]
+        self._window_start += len(self._window) - len(keep)
+        self._window = keep + chunk
+        return True
+
+
+def _too_much(context: Context) -> LimitReachedError:
+    ratio = context.limits.ratio
+    return LimitReachedError(f"圧縮率が上限({ratio}倍)を超えました", f"unpacks to more than {ratio} times its size")
 
 
 class Member:
     """What `unpack` made of a member: its source, and the error that cut it short, if any."""
 
-    __slots__ = ("_first_error", "crc32", "size", "source")
+    __slots__ = ("_crc32", "_error", "source")
 
-    def __init__(self, source: BytesSource | UnpackedSource, crc32: int, error: ExtractionError | None) -> None:
+    def __init__(
+        self, source: BytesSource | UnpackedSource, crc32: int | None = None, error: ExtractionError | None = None
+    ) -> None:
         self.source = source
-        self.size = source.size
-        self.crc32 = crc32
-        self._first_error = error
+        self._crc32 = crc32
+        self._error = error
 
     @property
     def error(self) -> ExtractionError | None:
-        """Why the member is shorter than it was, if it is."""
-        if self._first_error is None and isinstance(self.source, UnpackedSource):
-            return self.source.problem
-        return self._first_error
+        """Why the member is shorter than it was; of a large one, known after it was read."""
+        return self.source.error if isinstance(self.source, UnpackedSource) else self._error
+
+    @property
+    def crc32(self) -> int | None:
+        """CRC-32 of the whole content; of a large member, None until its end was met."""
+        return self.source.crc32 if isinstance(self.source, UnpackedSource) else self._crc32
 
 
 def unpack(
@@ -137,7 +179,7 @@ def unpack(
     container: str,
     packed_bytes: int,
 ) -> Member:
-    """Unpack a member once: into memory if it is small enough, else to learn its size and checksum.
+    """Unpack a member: into memory if it is small enough, else as a source that unpacks while it is read.
 
     A damaged member keeps what came before the damage. A member that puts out more than the limits allow for its
     `packed_bytes` is cut there.
@@ -145,28 +187,22 @@ def unpack(
     limits = context.limits
     allowed = max(limits.ratio_free_bytes, limits.ratio * packed_bytes)
     memory = context.memory_for_member()
-    parts: list[bytes] | None = []
+    parts: list[bytes] = []
     size = 0
-    crc = 0
     error: ExtractionError | None = None
+    chunks = restart()
     try:
-        for chunk in restart():
+        for chunk in chunks:
             context.spend(len(chunk))
             size += len(chunk)
-            crc = zlib.crc32(chunk, crc)
-            if parts is not None:
-                parts.append(chunk)
-                if size > memory:
-                    parts = None
-            if size > allowed:
-                raise LimitReachedError(
-                    f"圧縮率が上限({limits.ratio}倍)を超えました",
-                    f"unpacks to more than {limits.ratio} times its size",
-                )
+            parts.append(chunk)
+            if size > memory:
+                source = UnpackedSource(restart, context, name=name, container=container, allowed_bytes=allowed)
+                source.preload(chunks, b"".join(parts))
+                return Member(source)
     except (OutOfTimeError, OutOfOutputError):
         raise
     except ExtractionError as caught:
         error = caught
-    if parts is not None:
-        return Member(BytesSource(b"".join(parts), name, container), crc, error)
-    return Member(UnpackedSource(name, container, size, restart, context), crc, error)
+    data = b"".join(parts)
+    return Member(BytesSource(data, name, container), zlib.crc32(data), error)

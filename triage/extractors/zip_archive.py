@@ -43,6 +43,7 @@ _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _NAME_BYTES = 4096
 _DIRECTORY_BYTES = 64 << 20
+_KNOWN_METHODS = frozenset((0, 1, 6, 8, 9, 12, 14, 93, 95, 98, 99))
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,28 +184,39 @@ def _salvaged(source: Source, context: Context) -> Iterator[Entry]:
     while position < source.size:
         context.check_time()
         block = source.read_at(position, 1 << 20)
-        at = block.find(ZIP_LOCAL)
-        if at < 0:
-            position += max(len(block) - 3, 1)
-            if len(block) < 4:
-                return
-            continue
-        position += at
-        header = source.read_at(position, _LOCAL.size)
-        if len(header) < _LOCAL.size:
+        if len(block) < 4:
             return
-        _, version, flags, method, time, _, crc, packed, size, name_size, extra_size = _LOCAL.unpack(header)
-        plausible = version < 100 and name_size <= _NAME_BYTES and method in (0, 1, 6, 8, 9, 12, 14, 93, 95, 98, 99)
-        if not plausible:
-            position += 4
-            continue
-        raw = source.read_at(position + _LOCAL.size, name_size)
-        extra = source.read_at(position + _LOCAL.size + name_size, extra_size)
-        size, packed, _ = _wide_sizes(extra, size, packed, 0)
-        context.count_member()
-        yield Entry(member_name(raw, flags, extra), flags, method, crc, packed, size, position, extra, True, time)
-        body = position + _LOCAL.size + name_size + extra_size
-        position = body + packed if packed and body + packed <= source.size else body
+        at = block.find(ZIP_LOCAL)
+        while at >= 0:
+            entry, end = _local_entry(source, block, position, at)
+            if entry is not None:
+                context.count_member()
+                yield entry
+                at = end - position
+                if at >= len(block):
+                    break
+            at = block.find(ZIP_LOCAL, max(at, 0) if entry is not None else at + 4)
+        position += max(len(block) - 3 if at < 0 else at, 1)
+
+
+def _local_entry(source: Source, block: bytes, base: int, at: int) -> tuple[Entry | None, int]:
+    """The member whose local header stands at `block[at:]`, and where it ends; None if that is no header."""
+    header = block[at : at + _LOCAL.size]
+    if len(header) < _LOCAL.size:
+        header = source.read_at(base + at, _LOCAL.size)
+        if len(header) < _LOCAL.size:
+            return None, 0
+    _, version, flags, method, time, _, crc, packed, size, name_size, extra_size = _LOCAL.unpack(header)
+    if version & 0xFF > 100 or name_size > _NAME_BYTES or method not in _KNOWN_METHODS:
+        return None, 0
+    position = base + at
+    raw = source.read_at(position + _LOCAL.size, name_size)
+    extra = source.read_at(position + _LOCAL.size + name_size, extra_size)
+    size, packed, _ = _wide_sizes(extra, size, packed, 0)
+    name = member_name(raw, flags, extra)
+    entry = Entry(name, flags, method, crc, packed, size, position, extra, salvaged=True, dos_time=time)
+    body = position + _LOCAL.size + name_size + extra_size
+    return entry, body + packed if body + packed <= source.size else body
 
 
 def _body(source: Source, entry: Entry) -> tuple[int, int]:
@@ -489,7 +501,7 @@ def members(archive: Archive, entries: list[Entry]) -> Iterator[Text | Problem |
         yield Child(member.source)
         if member.error is not None:
             yield member.error.problem(container)
-        elif not entry.salvaged and member.crc32 != entry.crc32 and not _is_ae2(entry):
+        elif not entry.salvaged and member.crc32 not in (None, entry.crc32) and not _is_ae2(entry):
             yield Problem("damaged", "チェックサムが一致しません", "the checksum does not match", container)
 
 
