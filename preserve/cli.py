@@ -1,5 +1,4 @@
 """The command `preserve`: images in and out, and what is on them."""
-# ruff: noqa: ARG001, PLR0917 - options are parameters; --lang is read before the command line is parsed
 
 from __future__ import annotations
 
@@ -476,8 +475,8 @@ def extract(
     with open_image(image) as opened:
         evidence = open_evidence(opened, isolate=True)
         chosen = extracting.choose(evidence, paths)
+        extracting.prepare_folder(out)
         with case_for(case, image, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as kept:
-            extracting.prepare_folder(out)
             name = mask_text(opened.segments[0].name)
             begin: dict[str, Json] = {
                 "image": name,

@@ -497,7 +497,11 @@ class NtfsFileSystem:
                     entry.kind = "directory" if entry.kind == "directory" else "metadata"
                 yield entry
 
-        yield from self._name_only(stale, paths)
+        unknown = {name.parent for number, _, name in stale if number < 0}
+        current = {(name.parent, name.name) for name, _, _ in pending if name is not None and name.parent in unknown}
+        yield from self._name_only(
+            [one for one in stale if one.record >= 0 or (one.name.parent, one.name.name) not in current], paths
+        )
 
     def _stale_names(self, number: int, index: Attribute) -> list[_StaleName]:
         """Names in the slack of a folder's index blocks: what was deleted or renamed, and not overwritten since.
@@ -528,6 +532,10 @@ class NtfsFileSystem:
                     continue
                 content = int.from_bytes(entry[10:12], "little")
                 reference = int.from_bytes(entry[:8], "little")
+                if int.from_bytes(entry[:10], "little") == 16 << 64:
+                    # The list's end mark has overwritten the head of the entry, and with it which file it was.
+                    found.append(_StaleName(-1, 0, name))
+                    continue
                 if content == 66 + 2 * (entry[16 + 64]) and reference:
                     found.append(_StaleName(reference & _RECORD_BITS, reference >> 48, name))
         return found
@@ -540,7 +548,7 @@ class NtfsFileSystem:
             if key in seen:
                 continue
             seen.add(key)
-            record = self.record(number)
+            record = self.record(number)  # None for an unknown number
             if record is not None and record.sequence in (sequence, sequence + (not record.in_use)):
                 current = [
                     _parse_file_name(one.data)
@@ -551,7 +559,7 @@ class NtfsFileSystem:
                     continue
             path, _ = paths.of(name, f"OrphanFile-{number}")
             index = self.volume.index
-            entry = FileEntry((index, number, sequence, 0, 0), index, path, "file", "deleted", 0)
+            entry = FileEntry((index, max(number, 0), sequence, 0, 0), index, path, "file", "deleted", 0)
             entry.times = NtfsTimes((0, 0, 0, 0, *name.times))
             entry.name_only = True
             yield entry

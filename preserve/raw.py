@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SECTOR = 512
 _NUMBER = re.compile(r"\.(\d{2,5})$")
-_LETTERS = re.compile(r"\.?([a-z]{2,4}|[A-Z]{2,4})$")
+_LETTERS = re.compile(r"(a{2,4}|A{2,4})$")
 _MOST_PIECES = 100_000
 
 
@@ -52,7 +52,7 @@ def pieces_of(path: Path) -> list[Path | None]:
         last = max((one for one in present if one < first + _MOST_PIECES), default=first)
         return [names.get(f"{stem}{one:0{digits}d}") for one in range(first, last + 1)]
     letters = _LETTERS.search(path.name)
-    if letters is not None and set(letters[1]) <= {"a"} | {"A"} and path.name != letters[0]:
+    if letters is not None and path.name != letters[1]:
         stem, suffix = path.name[: letters.start(1)], letters[1]
         found: list[Path | None] = [path]
         names = {entry.name: entry for entry in path.parent.iterdir() if entry.name.startswith(stem)}

@@ -114,7 +114,7 @@ def on_disk(head: bytes) -> str:
 
 def _is_text(sample: bytes) -> bool:
     """Whether a sample is mostly text: no NUL and hardly a control character, or UTF-16 with its mark."""
-    if not sample:
+    if len(set(sample)) < 4:  # one byte over and over is a blank medium, not a text
         return False
     if sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         decoded = sample[: len(sample) & ~1].decode("utf-16", "replace")
@@ -130,7 +130,8 @@ def _is_text(sample: bytes) -> bool:
         return True
     for encoding in ("utf-8", "cp932", "euc_jp"):
         decoded = sample.decode(encoding, "replace")
-        if decoded.count("�") * 50 <= len(decoded):
+        odd = sum(character == "�" or "\ue000" <= character <= "\uf8ff" for character in decoded)
+        if odd * 50 <= len(decoded):
             return True
     return False
 

@@ -54,6 +54,7 @@ _INDIRECT_TYPES = {int(pytsk3.TSK_FS_ATTR_TYPE_UNIX_INDIR), int(pytsk3.TSK_FS_AT
 _RESOURCE_FORK = int(pytsk3.TSK_FS_ATTR_TYPE_HFS_RSRC)
 _DATA_TYPES = {int(pytsk3.TSK_FS_ATTR_TYPE_DEFAULT), int(pytsk3.TSK_FS_ATTR_TYPE_HFS_DATA)}
 _VOLUME_LABEL = b" (Volume Label Entry)"
+_EXFAT_SPECIAL = ("/$ALLOC_BITMAP", "/$UPCASE_TABLE", "/$VOLUME_GUID", "/$TEX_FAT")  # names that libtsk gives
 _INLINE = 60  # bytes of an ext inode that hold block pointers, or a short link, or inline data
 
 
@@ -288,7 +289,8 @@ class TskFileSystem:
             kind = "file"
         elif kind_number == _LINK_TYPE:
             kind = "symlink"
-        if virtual or (self.kind == "hfs+" and 2 < number < 16):
+        special = self._fat is not None and self._fat.exfat and path in _EXFAT_SPECIAL
+        if virtual or special or (self.kind == "hfs+" and 2 < number < 16):
             kind = "metadata"
         deleted = deleted or bool(int(meta.flags) & _META_DELETED)
         state: Any = "deleted" if deleted else "allocated"
@@ -488,6 +490,8 @@ def open_tsk(volume: Volume, problems: list[Problem]) -> TskFileSystem | None:
         except EvidenceError:
             continue
         fs = TskFileSystem(volume, handle, where, problems, overlay)
+        if not detail and fs.kind.startswith("fat") and fat.parse_layout(volume.read_at(0, 512)) is None:
+            continue  # libtsk takes the backup of FAT32 without a word; it must be said, and used for all else
         if detail:
             problems.append(Problem(f"{where}|{fs.layer}", "damaged", detail, volume.offset, 512))
         return fs

@@ -57,7 +57,7 @@ def fill(root: Path) -> dict[str, str]:
             for file, kept in ((a, one), (b, two)):
                 part = text("断片", 8192, turn)
                 file.write(part)
-                kept += part
+                kept.extend(part)
                 os.fsync(file.fileno())
     live["/frag/a.bin"], live["/frag/b.bin"] = bytes(one), bytes(two)
     with (root / "sparse.bin").open("wb") as file:

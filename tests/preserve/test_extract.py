@@ -1,0 +1,106 @@
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain_of_custody.errors import TargetError, UsageError
+from preserve import open_evidence, open_image
+from preserve.extract import choose, extract, prepare_folder, safe_name, target_name
+from tests.preserve.test_ntfs import IMAGE, LISTING
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("給与 一覧.txt", "給与 一覧.txt"),
+        ("..", "%2E%2E"),
+        (".", "%2E"),
+        ("a:b", "a%3Ab"),
+        ("con.txt", "%63on.txt"),
+        ("end.", "end%2E"),
+        ("100%", "100%25"),
+        ("a\\..\\b", "a%5C..%5Cb"),
+        ("gpj.\u202exe", "gpj.%202Exe"),
+        ("", "%00"),
+    ],
+)
+def test_safe_names(name, safe):
+    assert safe_name(name) == safe
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=200))
+def test_any_name_becomes_one_harmless_part(name):
+    safe = safe_name(name)
+    assert safe not in ("", ".", "..")
+    assert "/" not in safe
+    assert "\\" not in safe
+    assert ":" not in safe
+    assert len(safe.encode()) <= 120
+    assert not any(ord(one) < 32 for one in safe)
+
+
+def test_hostile_paths_stay_below_the_folder():
+    entry = SimpleNamespace(path="/../../etc/passwd", state="allocated", id=(0, 7, 1, 128, 0))
+    assert target_name("", entry) == "volume/%2E%2E/%2E%2E/etc/passwd"
+    entry.path = "/d" * 10_000 + "/deep.txt"
+    assert target_name("gpt:2", entry) == "gpt-2/long-paths/7-1-0-deep.txt"
+    entry.state = "deleted"
+    entry.path = "/a"
+    assert target_name("mbr:5", entry) == "mbr-5/a.deleted-7-1"
+
+
+@pytest.fixture
+def evidence():
+    with open_image(IMAGE) as image:
+        yield open_evidence(image)
+
+
+def test_extracts_with_hashes_streams_and_deleted_files(evidence, tmp_path):
+    chosen = choose(evidence, ["/文書", "/frag/a.bin"])
+    done = extract(evidence, chosen, tmp_path)
+    by_path = {one.entry.path: one for one in done}
+    for path in ("/文書/給与 一覧.txt", "/文書/大きい.txt", "/文書/大きい.txt:Zone.Identifier", "/frag/a.bin"):
+        assert by_path[path].sha256 == LISTING[path]
+        assert (tmp_path / by_path[path].target).stat().st_size == by_path[path].size
+    assert by_path["/文書/消した.bin"].target.startswith("volume/文書/消した.bin.deleted-")
+    assert not any(one.problem for one in done)
+    assert len((tmp_path / "extracted.jsonl").read_text(encoding="utf-8").splitlines()) == len(done)
+
+
+def test_by_id(evidence, tmp_path):
+    entry = next(one for one in evidence.entries if one.path == "/deleted resident.txt")
+    (chosen,) = choose(evidence, ["id:" + "-".join(str(part) for part in entry.id)])
+    (done,) = extract(evidence, [chosen], tmp_path)
+    assert (tmp_path / done.target).read_bytes() == b"deleted and resident\n"
+
+
+def test_what_is_not_there_is_said_masked(evidence):
+    with pytest.raises(UsageError) as caught:
+        choose(evidence, ["/文書/大きい.txt", "/123456789018.txt"])
+    assert "********9018" in caught.value.en
+    assert "大きい" not in caught.value.en
+
+
+def test_nothing_is_overwritten(evidence, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(TargetError, match="not empty"):
+        prepare_folder(tmp_path)
+    chosen = choose(evidence, ["/frag/a.bin"])
+    extract(evidence, chosen, tmp_path)
+    with pytest.raises(TargetError):
+        extract(evidence, chosen, tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "keep"
+
+
+def test_names_that_fall_together_get_numbers(evidence, tmp_path):
+    chosen = choose(evidence, ["/frag/a.bin"])
+    done = extract(evidence, [*chosen, *chosen], tmp_path)
+    assert [one.target for one in done] == ["volume/frag/a.bin", "volume/frag/a.bin~2"]
+
+
+def test_a_folder_without_permission(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(TargetError):
+        prepare_folder(tmp_path / "file" / "below")
