@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triage.extractors.digits import holds_number
+from triage.extractors.digits import holds_chain
 from triage.extractors.encodings import Decoded, Encoding, content_of, decode, encoding_of_bytes, offsets_of
 from triage.extractors.model import Problem
 from triage.text import Text
@@ -36,6 +36,7 @@ CONTEXT_BYTES = 400
 
 _IS_TEXT = np.zeros(256, dtype=np.bool_)
 _IS_TEXT[[9, 10, 13, 27, *range(0x20, 0x7F), *range(0x80, 0xFD)]] = True
+_WIDE_DIGITS = re.compile(rb"(?:[0-9]\x00){2}|(?:\x00[0-9]){2}|[\x10-\x19]\xff|\xff[\x10-\x19]")
 _LITTLE = re.compile(
     rb"(?:[\t\n\r\x20-\x7e]\x00|[\x00-\xff][\x30-\x33\x4e-\x9f]|[\x01-\xef]\xff|[\x10-\x70]\x20){3,}", re.DOTALL
 )
@@ -99,7 +100,7 @@ def _joined(
 ) -> Iterator[Text]:
     """Runs of one region, (offset, characters, bytes), as one text: the label may stand in the field before."""
     content = "\n".join([decoded.content for _, decoded, _ in runs])
-    if not holds_number(content):
+    if not holds_chain(content):
         return
     starts: list[NDArray[np.int64]] = []
     for at, decoded, size in runs:
@@ -127,7 +128,7 @@ def narrow_runs(data: bytes, base: int, container: str, *, stream: str = "") -> 
     text[1:-1] &= text[:-2] | text[2:]
     shown = np.where(text, codes, np.uint8(0x0A)).tobytes()
     encoding: Encoding = "ascii" if shown.isascii() else encoding_of_bytes(shown) or "cp932"
-    if holds_number(content_of(shown, encoding)):
+    if holds_chain(content_of(shown, encoding)):
         decoded = decode(shown, encoding)
         yield Text(
             decoded.content,
@@ -146,7 +147,7 @@ def text_runs(data: bytes, base: int, container: str, *, stream: str = "", limit
             return
         region = data[low:high]
         yield from narrow_runs(region, base + low, container, stream=stream)
-        if b"\x00" in region or b"\xff" in region:
+        if _WIDE_DIGITS.search(region):
             yield from wide_runs(region, base + low, container, stream=stream)
 
 

@@ -6,10 +6,11 @@ The streams of a compound file are fragmented inside it, so that text is whole o
 from __future__ import annotations
 
 import io
-import re
 from typing import TYPE_CHECKING, Any
 
 from triage.extractors import binary, outlook_message, powerpoint97, word97, workbook
+from triage.extractors.digits import chains
+from triage.extractors.encodings import content_of, encoding_of
 from triage.extractors.model import (
     BytesSource,
     Child,
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 
 MAX_STREAM_BYTES = 64 << 20
 MAX_STREAMS = 20_000
-_CHAIN = re.compile(r"[0-9０-９](?:[ \-－‐−・.　]{0,2}[0-9０-９]){11}")
-_NOT_DIGIT = re.compile("[^0-9０-９]")
+_PROPERTY_BYTES = 8192
 _PROPERTIES = {2: "title", 3: "subject", 4: "author", 5: "keywords", 6: "comments", 8: "last author"}
 
 
@@ -110,14 +110,11 @@ class Compound:
             return
         for key, value in sorted(values.items()):
             if isinstance(value, bytes):
-                value = value.decode("cp932", "replace")  # noqa: PLW2901 - the same property, decoded
-            if isinstance(value, str) and value.strip():
-                yield f"{_PROPERTIES.get(key, key)}: {value}\n"
-
-
-def chains(text: str) -> set[str]:
-    """The twelve-digit strings in `text`, whatever they mean."""
-    return {_NOT_DIGIT.sub("", chain) for chain in _CHAIN.findall(text)}
+                # The code page that the set declares is often not the one it is in; a thumbnail is in none.
+                encoding = encoding_of(value.rstrip(b"\0")) if len(value) <= _PROPERTY_BYTES else None
+                value = content_of(value, encoding) if encoding else ""  # noqa: PLW2901 - the same property, decoded
+            if isinstance(value, str) and value.strip("\0 "):
+                yield f"{_PROPERTIES.get(key, key)}: {value.rstrip(chr(0))}\n"
 
 
 def remembering(items: Iterator[Text | Problem | Child], seen: set[str]) -> Iterator[Text | Problem | Child]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _DELIMITERS = (",", "\t", ";", "|")
 _ALIGNED = re.compile(r"[ 　]{2,}|[\t　]+")
 _SAMPLE_ROWS = 60
+_MAX_COLUMNS = 16384
 _RECORD_LINES = 64
 """A quote that is not closed within so many lines is no quote."""
 _LOST_ZERO = re.compile(r"(?:^|[,\t;|])[1-9][0-9]{10}(?=[,\t;|\r\n]|$)", re.MULTILINE)
@@ -152,7 +153,7 @@ class _Rows:
         cells: list[Cell] = []
         if self._delimiter and '"' not in record:
             position = start
-            for column, field in enumerate(record.rstrip("\r\n").split(self._delimiter)):
+            for column, field in enumerate(record.rstrip("\r\n").split(self._delimiter, _MAX_COLUMNS)):
                 stripped = field.strip()
                 if stripped:
                     low = position if field is stripped else position + field.index(stripped)
@@ -165,6 +166,8 @@ class _Rows:
             field = match[0]
             if field == self._delimiter:
                 column += 1
+                if column > _MAX_COLUMNS:
+                    break
                 continue
             low, high = match.span()
             stripped = field.strip(" \t=\"'")

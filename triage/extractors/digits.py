@@ -47,3 +47,17 @@ def holds_number(content: str) -> bool:
         places = [match.start() for match in _ONE.finditer(content)]
         return any(last - first < SPAN for first, last in zip(places, places[11:], strict=False))
     return bool(number_starts(content).size)
+
+
+_CHAIN = re.compile(r"[0-9０-９](?:[ \-－‐−・.　]{0,2}[0-9０-９]){11}")
+_NOT_DIGIT = re.compile("[^0-9０-９]")
+
+
+def chains(content: str) -> set[str]:
+    """The strings of twelve digits with at most two separators between each two, whatever they mean."""
+    return {_NOT_DIGIT.sub("", chain) for chain in _CHAIN.findall(content)}
+
+
+def holds_chain(content: str) -> bool:
+    """Whether there is any such string: the stricter question, for bytes that may be no text at all."""
+    return _CHAIN.search(content) is not None

@@ -53,9 +53,14 @@ class _Content:
         self._count = 0
         self._caption = ""
         self._line: list[str] = []
+        self._notes: list[list[str]] = []
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if name == "table" and len(self._tables) < 32:
+        if name == "annotation":
+            # A comment stands inside its cell or paragraph, but is no part of it.
+            self._notes.append(self._line)
+            self._line = []
+        elif name == "table" and len(self._tables) < 32:
             self._flush()
             self._count += 1
             title = attributes.get("name", "")
@@ -89,7 +94,26 @@ class _Content:
             self._line.append(f"\n{attributes.get('name', '')}: {attributes['value']}\n")
 
     def end(self, name: str) -> None:
-        if name in ("p", "h", "user-defined", "title", "subject", "description", "keyword", "creator"):
+        if name == "annotation" and self._notes:
+            self.ready += self.prose.add("".join([*self._line, "\n"]))
+            self._line = self._notes.pop()
+        elif self._notes:
+            self._line.append("\n" if name in ("p", "h", "date", "creator") else "")
+        elif name in (
+            "p",
+            "h",
+            "user-defined",
+            "title",
+            "subject",
+            "description",
+            "keyword",
+            "creator",
+            "initial-creator",
+            "generator",
+            "date",
+            "creation-date",
+            "editing-duration",
+        ):
             self._line.append("\n")
             self._flush()
         elif name in ("table-cell", "covered-table-cell") and self._cell:

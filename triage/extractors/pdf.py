@@ -12,7 +12,7 @@ import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from triage.extractors.digits import DIGITS, holds_number
+from triage.extractors.digits import DIGITS, chains, holds_number
 from triage.extractors.model import (
     BytesSource,
     Child,
@@ -37,8 +37,6 @@ MAX_PAGE_CHARS = 200_000
 MAX_ANNOTATIONS = 5_000
 MAX_ATTACHMENTS = 1_000
 _IN_MEMORY_BYTES = 16 << 20
-_CHAIN = re.compile(r"(?<![0-9０-９])[0-9０-９](?:[ \-－‐−・.]{0,2}[0-9０-９]){11}(?![0-9０-９])")
-_NOT_DIGIT = re.compile("[^0-9０-９]")
 _STREAM = re.compile(rb"stream\r?\n")
 _STRING = re.compile(rb"\((?:[^()\\]|\\.)*\)|<([0-9A-Fa-f\s]+)>")
 
@@ -181,10 +179,6 @@ class _Columns:
         return len(self._edges) - 1
 
 
-def _chains(text: str) -> set[str]:
-    return {_NOT_DIGIT.sub("", chain) for chain in _CHAIN.findall(text)}
-
-
 def _by_position(glyphs: list[_Glyph], container: str, location: str, columns: _Columns) -> Text | None:
     """The page as rows of fields; None if it holds no number."""
     rows = [_fields(line) for line in _lines(glyphs)]
@@ -218,7 +212,7 @@ def _page(page: Any, container: str, location: str, columns: _Columns) -> Iterat
         # One reading is enough where both say the same; by position is better, as it knows columns.
         if placed is not None:
             yield placed
-        missing = _chains(content) - (_chains(placed.content) if placed else set())
+        missing = chains(content) - (chains(placed.content) if placed else set())
         if missing or (placed is None and holds_number(content)):
             yield from prose([content], container, f"text {location}", location=location)
     finally:

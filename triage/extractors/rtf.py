@@ -30,7 +30,11 @@ _TOKEN = re.compile(
 _BIN_TOKEN = re.compile(rb"\\bin([0-9]{1,9}) ?")
 _SKIPPED = frozenset(
     "fonttbl colortbl stylesheet pict themedata colorschememapping datastore latentstyles listtable listoverridetable "
-    "rsidtbl generator filetbl xmlnstbl blipuid panose falt mmathPr pnseclvl bkmkstart bkmkend fldtype".split()
+    "rsidtbl pgdsctbl generator filetbl xmlnstbl blipuid panose falt mmathPr pnseclvl bkmkstart bkmkend fldtype".split()
+)
+_OWN_LINES = frozenset(
+    "title subject author manager company operator category keywords comment doccomm propname staticval header headerl "
+    "headerr headerf footer footerl footerr footerf footnote annotation shptxt atnauthor".split()
 )
 _LINES = frozenset("par line sect page row nestrow column softline softpage".split())
 _MARKS = {
@@ -57,13 +61,14 @@ def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the pr
 class _Group:
     """What holds inside a pair of braces."""
 
-    __slots__ = ("code_page", "object_data", "skip", "unicode_skip")
+    __slots__ = ("code_page", "object_data", "own_line", "skip", "unicode_skip")
 
     def __init__(self, code_page: str, unicode_skip: int, *, skip: bool, object_data: bool) -> None:
         self.code_page = code_page
         self.unicode_skip = unicode_skip
         self.skip = skip
         self.object_data = object_data
+        self.own_line = False
 
 
 class _Reader:
@@ -125,6 +130,8 @@ class _Reader:
         if self.in_fonts and len(self.stack) <= self.in_fonts:
             self.in_fonts = 0
         ended = self.group
+        if ended.own_line and not ended.skip:
+            self.put("\n")
         if self.stack:
             self.group = self.stack.pop()
         if ended.object_data and not self.group.object_data:
@@ -178,6 +185,8 @@ class _Reader:
             # Charset 0 says little: Japanese writers leave it on fonts that hold Japanese.
             if len(self.fonts) < 10_000 and number in _CHARSETS:
                 self.fonts[self.font] = self.default if number == 0 else _CHARSETS[number]
+        elif name in _OWN_LINES:
+            self.group.own_line = True
         elif name == "objdata":
             self.group.object_data = True
         elif name in _SKIPPED:

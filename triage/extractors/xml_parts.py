@@ -98,29 +98,42 @@ def chunks_of(source: Source) -> Iterator[bytes]:
         position += len(data)
 
 
+_INLINE = frozenset(("t", "r", "span", "b", "i", "s", "a"))
+
+
 class _Anything:
     """Text of any XML: elements on lines of their own, runs of inline text joined, telling attributes kept."""
 
     def __init__(self, prose: Prose) -> None:
         self.prose = prose
         self.ready: list[Text] = []
-        self._open = ""
+        self._open: list[tuple[str, bool]] = []
+        """Names of the open elements, and whether they have text so far."""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        self._open = name
+        self._open.append((name, False))
         kept = [f"{key}: {value}" for key, value in attributes.items() if _NUMBER_LIKE.search(value)]
         if kept:
             self.ready += self.prose.add("\n" + "\n".join(kept) + "\n")
 
     def end(self, name: str) -> None:
-        if name not in ("t", "r", "span", "b", "i", "s", "a"):
+        _, written = self._open.pop()
+        if not written:
+            return
+        if name not in _INLINE:
             self.ready += self.prose.add("\n")
+        elif self._open:
+            self._open[-1] = (self._open[-1][0], True)
 
     def data(self, text: str) -> None:
-        if self._open not in ("t", "r", "span", "b", "i", "s", "a", "p", "v", "f") and text.strip():
-            # The element's name is the label: <個人番号>…</個人番号>.
-            self.ready += self.prose.add(f"{self._open}: ")
-            self._open = "t"
+        name, written = self._open[-1]
+        if not written:
+            if not text.strip() and name not in _INLINE:
+                return
+            if name not in _INLINE and name not in ("p", "v", "f", "text"):
+                # The element's name is the label: <個人番号>…</個人番号>.
+                self.ready += self.prose.add(f"{name}: ")
+            self._open[-1] = (name, True)
         self.ready += self.prose.add(text)
 
 
