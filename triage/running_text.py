@@ -83,9 +83,11 @@ class RunningText:
         for written in with_loose(content, found, numbers):
             if isinstance(written, Refused):
                 self._count_refused(content, written)
-            elif (text.overlap and written.end < text.overlap) or (written.start == 0 and text.first_char > 0):
+            elif text.overlap and (written.end < text.overlap or written.start == 0):
                 # The piece before has shown it whole.
                 continue
+            elif written.start == 0 and text.first_char > 0 and stream.tail[-1:].isdigit():
+                self._candidates.rejected["longer_run"] += passes(written.digits)
             else:
                 self._judge(piece, written, numbers)
 

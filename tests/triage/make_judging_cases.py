@@ -19,9 +19,28 @@ if TYPE_CHECKING:
 
 FAMILY = ["佐藤", "鈴木", "高橋", "田中", "伊藤", "渡辺", "山本", "中村", "小林", "加藤", "曽我部", "御手洗"]
 GIVEN = ["太郎", "花子", "一郎", "美咲", "翔太", "陽菜", "健", "さくら", "大輔", "直子"]
-WORDS = (
-    "会議 資料 案件 確認 お願い 本日 予定 変更 送付 部署 担当 報告 回答 期限 システム 運用 手順 対応 設定 環境".split()
-)
+WORDS = [
+    "会議",
+    "資料",
+    "案件",
+    "確認",
+    "お願い",
+    "本日",
+    "予定",
+    "変更",
+    "送付",
+    "部署",
+    "担当",
+    "報告",
+    "回答",
+    "期限",
+    "システム",
+    "運用",
+    "手順",
+    "対応",
+    "設定",
+    "環境",
+]
 
 
 def my_number(rng: random.Random) -> str:
@@ -157,8 +176,9 @@ def positives(seed: int, count: int = 40) -> Iterator[Case]:
             "json",
             [
                 Text(
-                    '{"name": "%s", "%s": "%s", "tel": "09012345678"}'
-                    % (name(rng), rng.choice(["my_number", "myNumber", "kojinBango", "個人番号", "mynumber"]), digits),
+                    '{{"name": "{}", "{}": "{}", "tel": "09012345678"}}'.format(
+                        name(rng), rng.choice(["my_number", "myNumber", "kojinBango", "個人番号", "mynumber"]), digits
+                    ),
                     "utf-8",
                     "markup",
                 )
@@ -556,8 +576,7 @@ def negatives(seed: int, count: int = 40) -> Iterator[Case]:
             [
                 Text(
                     "\n".join(
-                        '{"orderId": "%s", "userId": %s, "ts": %s}'
-                        % (passing(rng, any_digits), any_digits(rng), timestamp(rng))
+                        f'{{"orderId": "{passing(rng, any_digits)}", "userId": {any_digits(rng)}, "ts": {timestamp(rng)}}}'
                         for _ in range(5)
                     ),
                     "utf-8",
