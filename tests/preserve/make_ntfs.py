@@ -114,7 +114,21 @@ def main() -> None:
         (TARGET / "ntfs.json").write_text(json.dumps(listing, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         for old in TARGET.glob("ntfs.E01"):
             old.unlink()
-        options = ("-u", "-f", "encase6", "-c", "best", "-C", "case-1", "-D", "NTFS test volume", "-E", "1", "-e", "tester")
+        options = (
+            "-u",
+            "-f",
+            "encase6",
+            "-c",
+            "best",
+            "-C",
+            "case-1",
+            "-D",
+            "NTFS test volume",
+            "-E",
+            "1",
+            "-e",
+            "tester",
+        )
         run("ewfacquire", *options, "-t", str(TARGET / "ntfs"), str(raw))
         if len(sys.argv) > 1:
             Path(sys.argv[1]).write_bytes(raw.read_bytes())

@@ -2,10 +2,12 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from chain_of_custody import verify_case
+from chain_of_custody.errors import HozenError
 from chain_of_custody.reading import read_entries
 from tests.conftest import needs
 from tests.preserve.disks import fat, write_tree
@@ -28,6 +30,17 @@ def preserve(*arguments, cwd=None):
     )
 
 
+def inside(*arguments):
+    """The same in this process (faster), for commands that start no child; results as of `subprocess.run`."""
+    from typer.testing import CliRunner
+
+    from preserve.cli import app
+
+    result = CliRunner().invoke(app, [str(one) for one in arguments])
+    code = result.exception.exit_code if isinstance(result.exception, HozenError) else result.exit_code
+    return SimpleNamespace(returncode=code, stdout=result.stdout, stderr=f"{result.stderr}{result.exception or ''}")
+
+
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory):
     """A FAT volume with a My Number in a name and in a label."""
@@ -37,7 +50,7 @@ def marked(tmp_path_factory):
 
 
 def test_info():
-    done = preserve("info", IMAGE, "--json")
+    done = inside("info", IMAGE, "--json")
     assert done.returncode == 0
     facts = json.loads(done.stdout)
     assert facts["format"] == "e01"
@@ -49,15 +62,16 @@ def test_info():
 
 
 def test_info_in_words_and_both_languages():
-    english, japanese = preserve("info", IMAGE), preserve("info", IMAGE, "--lang", "ja")
+    english, japanese = inside("info", IMAGE), preserve("info", IMAGE, "--lang", "ja")
     assert "stored md5" in english.stdout
     assert "記録されたハッシュ md5" in japanese.stdout
     assert "保全テスト" in japanese.stdout
 
 
-def test_info_and_list_make_no_case(tmp_path):
-    preserve("info", IMAGE, cwd=tmp_path)
-    preserve("list", IMAGE, cwd=tmp_path)
+def test_info_and_list_make_no_case(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    inside("info", IMAGE)
+    inside("list", IMAGE)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -78,7 +92,7 @@ def test_exit_codes_of_bad_input(tmp_path, name, data, code):
 
 
 def test_list_deleted():
-    done = preserve("list", IMAGE, "--deleted", "--json")
+    done = inside("list", IMAGE, "--deleted", "--json")
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {line["state"] for line in lines} == {"deleted"}
     assert "/old folder/inner/deep.txt" in {line["path"] for line in lines}
@@ -92,8 +106,8 @@ def test_list_masks_names_and_offers_an_id(marked):
         assert done.returncode == 0
         assert NUMBER not in done.stdout + done.stderr
         assert "********9018" in done.stdout
-    words = preserve("list", marked).stdout
-    assert re.search(r"\*{8}9018\.txt  \[id:0-\d+-0-1-0\]", words)
+        if not extra:
+            assert re.search(r"\*{8}9018\.txt  \[id:0-\d+-0-1-0\]", done.stdout)
 
 
 @needs("mkfs.vfat", "mcopy")
@@ -119,7 +133,7 @@ def test_extract_is_recorded_hashed_and_prints_masked_names(marked, tmp_path):
 
 
 def test_extract_what_is_not_there(tmp_path):
-    done = preserve("extract", IMAGE, "/nothing.txt", "--out", tmp_path / "out", "--case", tmp_path / "case")
+    done = inside("extract", IMAGE, "/nothing.txt", "--out", tmp_path / "out", "--case", tmp_path / "case")
     assert done.returncode == 2
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "case").exists()
@@ -130,19 +144,19 @@ def test_verify_match_ng_and_nothing(tmp_path):
     good = tmp_path / "good"
     good.mkdir()
     first = make(DATA).write(good)[0]
-    done = preserve("verify", first, *case, "--json")
+    done = inside("verify", first, *case, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verdict"] == "match"
     made = make(DATA)
     made.break_at("chunk:0", 1000)
     bad = tmp_path / "bad"
     bad.mkdir()
-    assert preserve("verify", made.write(bad, "other")[0], *case).returncode == 1
+    assert inside("verify", made.write(bad, "other")[0], *case).returncode == 1
     raw = tmp_path / "disk.dd"
     raw.write_bytes(DATA)
-    done = preserve("verify", raw, *case)
+    done = inside("verify", raw, *case)
     assert (done.returncode, "nothing to compare with" in done.stdout) == (3, True)
-    done = preserve("verify", raw, *case)
+    done = inside("verify", raw, *case)
     assert done.returncode == 0
     assert "ledger #" in done.stdout
     raw.write_bytes(b"?" + DATA[1:])
@@ -154,9 +168,11 @@ def test_verify_match_ng_and_nothing(tmp_path):
 
 @pytest.mark.parametrize("command", ["info", "verify", "list", "extract"])
 def test_help_shows_examples(command):
-    done = preserve(command, "--help")
-    assert f"preserve {command} disk" in done.stdout
-    assert "例" in preserve(command, "--help", "--lang", "ja").stdout
+    assert f"preserve {command} disk" in inside(command, "--help").stdout
+
+
+def test_help_in_japanese():
+    assert "例" in preserve("extract", "--help", "--lang", "ja").stdout
 
 
 def test_help_loads_nothing_heavy():
