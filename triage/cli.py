@@ -11,9 +11,12 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+from triage.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+CONFIDENCES = ("high", "medium", "low")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -117,18 +120,43 @@ def scan(
     raise typer.Exit(outcome.exit_code)
 
 
+MOST_PLACES = 15
+"""Lines of the printed list of places; the report has all."""
+
+
 def _print_summary(outcome: Any) -> None:  # noqa: ANN401 - ScanOutcome, which is not imported here at start-up
     from rich.table import Table  # noqa: PLC0415 - start-up time
+    from rich.text import Text  # noqa: PLC0415 - start-up time
 
     summary: Mapping[str, Any] = outcome.summary
     out = console.out_console()
-    table = Table(title=text("個人番号の検出", "My Numbers found"), title_justify="left")
-    table.add_column(text("状態", "state"))
-    for confidence in ("high", "medium", "low"):
-        table.add_column(confidence, justify="right")
-    for state, counts in summary["counts"]["by_state"].items():
-        table.add_row(state, *(str(counts.get(confidence, 0)) for confidence in ("high", "medium", "low")))
-    out.print(table)
+    places = Table(title=text("個人番号の所在", "where My Numbers lie"), title_justify="left")
+    for ja, en in (
+        ("状態", "state"),
+        ("場所", "place"),
+        ("例", "example"),
+        ("高", "high"),
+        ("中", "medium"),
+        ("低", "low"),
+    ):
+        places.add_column(text(ja, en), overflow="fold", justify="right" if en in CONFIDENCES else "left")
+    listed = outcome.places[:MOST_PLACES]
+    for place in listed:
+        counts = [str(place.counts[confidence] or "") for confidence in CONFIDENCES]
+        # A Text, not a string: a name with brackets must not be taken for markup.
+        places.add_row(place.state, Text(visible(place.path)), place.example, *counts)
+    if listed:
+        out.print(places)
+    if len(outcome.places) > len(listed):
+        rest = len(outcome.places) - len(listed)
+        out.print(text(f"ほか {rest} か所(報告書に全件)", f"and {rest} more places (all in the report)"))
+    counts = summary["counts"]["by_confidence"]
+    out.print(
+        text(
+            f"所見: 高 {counts['high']}、中 {counts['medium']}、低 {counts['low']}",
+            f"findings: high {counts['high']}, medium {counts['medium']}, low {counts['low']}",
+        ),
+    )
     persons = summary["persons"]
     out.print(
         text(

@@ -73,12 +73,24 @@ class ScanOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceCount:
+    """How many numbers lie in one file, or in no file, by confidence; `example` is masked."""
+
+    state: str
+    path: str
+    example: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ScanOutcome:
     """Where the results lie, what they say in short, and the exit code (0, 1 hash differs, 3 something not read)."""
 
     folder: Path
     report: Path
     summary: Mapping[str, Any]
+    places: Sequence[PlaceCount]
+    """Places with findings, those with most of high confidence first."""
     exit_code: int
 
 
@@ -191,8 +203,7 @@ class _Scan:
             state = ScanState(folder, plan, resume=self.options.resume)
             try:
                 media = read_media(evidence.image, state.folder / "raw.npz")
-                places = media.hits.offsets
-                located = evidence.extents.locate(places)
+                located = evidence.extents.locate(media.hits.offsets)
                 file_of_hit = evidence.file_numbers(located.entry)
                 settings = PassSettings(self.image_path, self.case.secret(), self.options.passwords, self.rules)
                 with Pool(start_pass, settings, self.options.jobs) as pool:
@@ -204,12 +215,12 @@ class _Scan:
                     selection = select(media.hits, size=evidence.image.size, groups=file_of_hit, wanted=wanted)
                     windows = list(_window_tasks(first[-1].number + 1 if first else 0, selection))
                     self._run(pool, windows, state, text("未割当領域など", "unallocated space"))
-                summary, outputs = self._write(folder, evidence, media, selection, [*first, *windows], state)
+                summary, places, outputs = self._write(folder, evidence, media, selection, [*first, *windows], state)
             except BaseException:
                 state.close()
                 raise
             state.remove()
-        return ScanOutcome(folder, folder / "report.html", summary, int(summary["exit_code"])), outputs
+        return ScanOutcome(folder, folder / "report.html", summary, places, int(summary["exit_code"])), outputs
 
     def _file_tasks(self, evidence: EvidenceMap) -> Iterator[AnyTask]:
         """Files, then names, then ranges for YARA; a file's task has the number of its entry."""
@@ -253,7 +264,7 @@ class _Scan:
         selection: Selection,
         tasks: Sequence[AnyTask],
         state: ScanState,
-    ) -> tuple[dict[str, Any], list[tuple[str, FileHash]]]:
+    ) -> tuple[dict[str, Any], list[PlaceCount], list[tuple[str, FileHash]]]:
         collected = Collected(evidence, tasks, state.done)
         findings = collected.findings()
         coverage = sorted(set(collected.coverage()) | set(media_coverage(evidence, media.hits, selection)))
@@ -269,7 +280,7 @@ class _Scan:
             file.write("\n")
         report.write_report(folder)
         names = ("findings.jsonl", "coverage.jsonl", "summary.json", "report.html")
-        return summary, [(name, _hash_of(folder / name)) for name in names]
+        return summary, places_of(findings), [(name, _hash_of(folder / name)) for name in names]
 
     def _summary(
         self,
@@ -424,3 +435,17 @@ def persons_of(numbers: Sequence[Finding]) -> dict[str, int]:
         best[finding.hmac] = min(rank, best.get(finding.hmac, rank))
     ranks = Counter(best.values())
     return {"lower": ranks[0], "estimate": ranks[0] + ranks[1], "upper": sum(ranks.values())}
+
+
+def places_of(findings: Sequence[Finding]) -> list[PlaceCount]:
+    """My Number findings by file and state, those with most of high confidence first."""
+    counts: dict[tuple[str, str], Counter[str]] = {}
+    examples: dict[tuple[str, str], str] = {}
+    for finding in findings:
+        if finding.kind != "my_number":
+            continue
+        place = (finding.state, finding.path)
+        counts.setdefault(place, Counter())[finding.confidence] += 1
+        examples.setdefault(place, finding.masked)
+    ordered = sorted(counts, key=lambda place: ([-counts[place][one] for one in CONFIDENCES], place))
+    return [PlaceCount(state, path, examples[state, path], counts[state, path]) for state, path in ordered]
