@@ -48,7 +48,8 @@ class Corpus:
     image: Path
     truths: Sequence[Truth]
     decoys: Sequence[Decoy]
-    documents: int
+    planter: Planter
+    """The files as they were planted."""
 
 
 def plan(seed: int, filesystem: Kind, *, documents: int, decoys: int) -> Planter:
@@ -149,7 +150,7 @@ def build(
     truths = [replace(t, offset=_gap_offsets(planter, size)[t.digits]) if t.state == "outside" else t for t in truths]
     _write_lines(folder / f"{name}.truth.jsonl", [truth.line() for truth in truths])
     _write_lines(folder / f"{name}.decoys.jsonl", [decoy.line() for decoy in planter.decoys])
-    return Corpus(image, truths, planter.decoys, len(planter.files))
+    return Corpus(image, truths, planter.decoys, planter)
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
@@ -230,7 +231,7 @@ def _print_summary(corpus: Corpus) -> None:
     line = {
         "image": str(corpus.image),
         "bytes": corpus.image.stat().st_size,
-        "documents": corpus.documents,
+        "documents": len(corpus.planter.files),
         "numbers": len(corpus.truths),
         "kinds": len(kinds),
         "states": dict(states),

@@ -96,38 +96,26 @@ class Partition:
 def _ntfs_mounted(image: Path) -> Iterator[Path]:
     """The file system in `image`, mounted through FUSE; no loop device and no root."""
     folder = Path(tempfile.mkdtemp(prefix="corpus-"))
-    run(
-        "ntfs-3g",
-        str(image),
-        str(folder),
-        "-o",
-        "streams_interface=windows,compression,noatime,silent,big_writes",
-    )
+    options = "streams_interface=windows,compression,noatime,silent,big_writes,no_detach"
+    command = [program("ntfs-3g") or "ntfs-3g", str(image), str(folder), "-o", options]
+    # In the foreground: the image is complete only when ntfs-3g has ended, a moment after the unmount.
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
+        while not folder.is_mount():
+            if server.poll() is not None:
+                said = server.stderr.read().decode(errors="replace") if server.stderr else ""
+                raise RuntimeError(f"ntfs-3g failed ({server.returncode}): {said.strip()}")
+            time.sleep(0.01)
         yield folder
     finally:
-        for _ in range(50):
-            if subprocess.run(["fusermount3", "-u", str(folder)], capture_output=True, check=False).returncode == 0:
-                break
-            time.sleep(0.1)
-        # ntfs-3g goes on for a moment after the unmount; the image is complete only when it has let go of it.
+        unmount = [program("fusermount3") or "fusermount3", "-u", str(folder)]
+        # Busy for a moment where an indexer looks into new mounts.
         for _ in range(100):
-            if not _is_open(image):
+            if server.poll() is not None or subprocess.run(unmount, capture_output=True, check=False).returncode == 0:
                 break
             time.sleep(0.05)
+        server.communicate(timeout=600)
         folder.rmdir()
-
-
-def _is_open(image: Path) -> bool:
-    """Whether a process of ours still has `image` open (Linux: /proc)."""
-    wanted = str(image.resolve())
-    for entry in Path("/proc").glob("[0-9]*/fd/*"):
-        try:
-            if str(entry.readlink()) == wanted:
-                return True
-        except OSError:
-            continue
-    return False
 
 
 def _write_fragmented(target: Path, data: bytes) -> None:

@@ -572,7 +572,7 @@ def container(form: str) -> Callable[[Planter], None]:
             inside = "送付/文書.docx"
             made = documents.zip_file([(inside, documents.docx([["個人番号 ", values[0][:5], values[0][5:]]]))])
         elif form == "gz":
-            ending, inside = "csv.gz", "個人番号.csv"
+            ending, inside = "csv.gz", ""
             made = documents.gz(data)
         elif form == "tar":
             ending, made = "tar", documents.tar([("a.txt", b"x"), (inside, data)])
