@@ -42,11 +42,22 @@ def _preserve(lang: LangOption = None) -> None:
     """Options that stand before the command."""
 
 
+_CONTROLS = {
+    code: f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    for code in (*range(32), *range(127, 160), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def _shown(value: str) -> str:
+    """A text from the evidence as it may be shown: numbers masked, and nothing that steers a terminal."""
+    return mask_text(value).translate(_CONTROLS)
+
+
 def _show_unreadable(ranges: Sequence[UnreadableRange]) -> None:
     for one in ranges[:20]:
         console.notice(
-            f"読取不能: {one.offset} から {one.size} バイト({one.reason}): {mask_text(one.detail)}",
-            f"unreadable: {one.size} bytes at {one.offset} ({one.reason}): {mask_text(one.detail)}",
+            f"読取不能: {one.offset} から {one.size} バイト({one.reason}): {_shown(one.detail)}",
+            f"unreadable: {one.size} bytes at {one.offset} ({one.reason}): {_shown(one.detail)}",
         )
     if len(ranges) > 20:
         console.notice(f"… ほか {len(ranges) - 20} 箇所", f"… and {len(ranges) - 20} more")
@@ -54,7 +65,7 @@ def _show_unreadable(ranges: Sequence[UnreadableRange]) -> None:
 
 def _show_problems(problems: Sequence[Problem]) -> None:
     for one in problems[:50]:
-        where, detail = mask_text(one.where), mask_text(one.detail)
+        where, detail = _shown(one.where), _shown(one.detail)
         console.notice(f"注意: {where}: {detail}({one.reason})", f"note: {where}: {detail} ({one.reason})")
     if len(problems) > 50:
         console.notice(f"… ほか {len(problems) - 50} 件", f"… and {len(problems) - 50} more")
@@ -86,10 +97,10 @@ def _info_json(evidence: Evidence) -> dict[str, Any]:
                 "offset": volume.offset,
                 "size": volume.size,
                 "description": volume.description,
-                "name": mask_text(volume.name),
+                "name": _shown(volume.name),
                 "filesystem": None
                 if fs is None
-                else {"kind": fs.kind, "label": mask_text(fs.label), "block_size": fs.block_size, "size": fs.size},
+                else {"kind": fs.kind, "label": _shown(fs.label), "block_size": fs.block_size, "size": fs.size},
             },
         )
     notes: Mapping[str, str] = getattr(image, "notes", {})
@@ -100,7 +111,7 @@ def _info_json(evidence: Evidence) -> dict[str, Any]:
         "sector_size": image.sector_size,
         "stored_hashes": dict(image.stored_hashes),
         "segments": [{"name": mask_text(one.name), "size": one.stat().st_size} for one in image.segments],
-        "notes": {name: mask_text(value) for name, value in notes.items()},
+        "notes": {name: _shown(value) for name, value in notes.items()},
         "format_details": {
             name: getattr(image, name)
             for name in ("media_type", "is_physical", "compression_level", "chunk_size", "is_complete")
@@ -109,8 +120,8 @@ def _info_json(evidence: Evidence) -> dict[str, Any]:
         "acquisition_errors": [
             {"offset": one.offset, "size": one.size} for one in getattr(image, "acquisition_errors", ())
         ],
-        "repaired": sorted(mask_text(one) for one in getattr(image, "repaired", ())),
-        "ignored_files": [mask_text(one) for one in getattr(image, "ignored", ())],
+        "repaired": sorted(_shown(one) for one in getattr(image, "repaired", ())),
+        "ignored_files": [_shown(one) for one in getattr(image, "ignored", ())],
         "volumes": volumes,
         "outside": [{"offset": one.offset, "size": one.size} for one in evidence.outside],
         "encryption": [
@@ -145,11 +156,12 @@ def _bytes(size: int) -> str:
 
 def _print_info(info: Mapping[str, Any]) -> None:
     from rich.table import Table  # noqa: PLC0415 - start-up time
+    from rich.text import Text  # noqa: PLC0415
 
     out = console.out_console()
 
     def line(ja: str, en: str, value: object) -> None:
-        out.print(f"{text(ja, en)}: {value}", markup=False)
+        out.print(f"{text(ja, en)}: {_shown(str(value))}", markup=False)
 
     line("イメージ", "image", info["layer"])
     line("媒体の容量", "size of the medium", f"{_bytes(info['size'])}, {info['sector_size']} B/sector")
@@ -179,10 +191,11 @@ def _print_info(info: Mapping[str, Any]) -> None:
         table.add_column(text(ja, en), justify="right" if en in ("offset", "size") else "left")
     for volume in info["volumes"]:
         fs = volume["filesystem"]
-        shown = "-" if fs is None else f"{fs['kind']} {fs['label']}".strip()
-        name = f"{volume['description']} {volume['name']}".strip()
-        table.add_row(volume["layer"] or "-", str(volume["offset"]), str(volume["size"]), name, shown)
-    out.print(table, markup=False)
+        shown = "-" if fs is None else _shown(f"{fs['kind']} {fs['label']}".strip())
+        name = _shown(f"{volume['description']} {volume['name']}".strip())
+        cells = (volume["layer"] or "-", str(volume["offset"]), str(volume["size"]), name, shown)
+        table.add_row(*(Text(cell) for cell in cells))
+    out.print(table)
     for one in info["encryption"]:
         line("暗号化", "encryption", f"{one['kind']} ({one['where']})")
 
@@ -313,7 +326,7 @@ def _verify_json(image: Image, result: Verification) -> dict[str, Any]:
 
 def _print_verify(image: Image, result: Verification) -> None:
     out = console.out_console()
-    out.print(f"{mask_text(image.layer)}: {_bytes(result.size)}", markup=False)
+    out.print(f"{_shown(image.layer)}: {_bytes(result.size)}", markup=False)
     for name, value in result.hashes.items():
         out.print(f"  {name:7}{value}", markup=False)
     for one in result.comparisons:
@@ -394,7 +407,7 @@ def list_(
             if entry.volume != volume:
                 volume = entry.volume
                 fs = evidence.filesystems.get(volume)
-                where = mask_text(layer_of_volume(opened, evidence.volumes[volume]))
+                where = _shown(layer_of_volume(opened, evidence.volumes[volume]))
                 out.print(f"# {where}|{fs.layer if fs else '-'}", markup=False)
             flags = "".join(
                 mark if is_set else "-"
@@ -411,7 +424,7 @@ def list_(
             )
             modified = entry.times.get("modified") if entry.times else None
             when = _when(modified.ns, modified.zone_known) if modified is not None else " " * 20
-            shown = mask_text(entry.path)
+            shown = _shown(entry.path)
             identity = "-".join(str(part) for part in entry.id)
             name = shown if shown == entry.path else f"{shown}  [id:{identity}]"
             out.print(f"{flags} {entry.size:>14} {when} {name}", markup=False)
@@ -523,7 +536,7 @@ def _print_extracted(done: Sequence[Extracted], *, as_json: bool) -> None:
     out = console.out_console()
     for one in done:
         note = f"  ! {one.problem}" if one.problem else ""
-        out.print(f"{one.sha256}  {one.size:>12}  {mask_text(one.target)}{note}", markup=False)
+        out.print(f"{one.sha256}  {one.size:>12}  {_shown(one.target)}{note}", markup=False)
     out.print(text(f"{len(done)} ファイルを取り出しました", f"{len(done)} files extracted"), markup=False)
 
 

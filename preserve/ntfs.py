@@ -36,6 +36,8 @@ _ROOT, _EXTEND = 5, 11
 _RECORD_BITS = (1 << 48) - 1
 _BATCH = 4 << 20  # bytes of $MFT read at once
 _MOST_RUNS = 1_000_000  # in one stream
+_MOST_RUNS_IN_ALL = 4_000_000  # on one volume; a run is an object of some 150 bytes
+_MOST_PATH_CHARACTERS = 128 << 20  # of all paths of a volume; beyond, long paths are shortened
 _MOST_EXTENSIONS = 20_000  # records in one attribute list
 _LARGEST_LIST = 16 << 20  # bytes of one attribute list
 _LARGEST_INDEX = 256 << 20  # bytes of one folder's index that are searched for stale names
@@ -260,6 +262,9 @@ class NtfsFileSystem:
         self._lock = threading.Lock()
         self._cache: OrderedDict[int, bytes] = OrderedDict()
         self._metadata: list[Range] = []
+        self._incomplete: list[int] = []  # files in use that lack extension records
+        self._extensions_left = 100_000
+        self._runs_left = _MOST_RUNS_IN_ALL
         self._tsk: object | None = None
         self._clusters = self.size // geometry.cluster_size
         self._open_table()
@@ -376,15 +381,16 @@ class NtfsFileSystem:
         parts = list(attributes)
         lost = 0
         for number in numbers:
-            extension = self.record(number)
+            # Each extension record belongs to one file; lists that all name the same ones must not cost for ever.
+            self._extensions_left -= 1
+            extension = self.record(number) if self._extensions_left > 0 else None
             # An extension record must point back; one that was reused belongs to another file now.
             if extension is None or extension.base != record.number:
                 lost += 1
                 continue
             parts += extension.attributes
         if lost and record.in_use:
-            detail = f"{lost} of {len(numbers)} extension records of file record {record.number} are lost"
-            self.problems.append(Problem(f"{self.where}|ntfs", "damaged", detail))
+            self._incomplete.append(record.number)
         return _join_extents(parts)
 
     # --- content -----------------------------------------------------------------------------------------------------
@@ -461,6 +467,9 @@ class NtfsFileSystem:
     def walk(self) -> Iterator[FileEntry]:
         """See `FileSystem.walk`."""
         self._metadata.clear()
+        self._incomplete.clear()
+        self._extensions_left = 100_000 + 2 * self.record_count
+        self._runs_left = _MOST_RUNS_IN_ALL
         folders: dict[int, tuple[int, bool, _Name | None]] = {}  # record -> sequence, in use, its name
         stale: list[_StaleName] = []
         pending: list[tuple[_Name | None, str, list[FileEntry]]] = []
@@ -485,9 +494,14 @@ class NtfsFileSystem:
             for name in names or (None,):
                 entries = [self._entry(record, one, name, attributes) for one in streams]
                 pending.append((name, f"OrphanFile-{record.number}", entries))
+        self._say_limits()
         paths = _Paths(folders)
+        characters = 0
         for name, fallback, entries in pending:
             path, whole = paths.of(name, fallback)
+            characters += len(path) * len(entries)
+            if characters > _MOST_PATH_CHARACTERS and len(path) > 1024:
+                path = f"{path[:512]}/…/{path[-256:].partition('/')[2] or path[-255:]}"
             for entry in entries:
                 stream = entry.path
                 entry.path = path + stream
@@ -502,6 +516,17 @@ class NtfsFileSystem:
         yield from self._name_only(
             [one for one in stale if one.record >= 0 or (one.name.parent, one.name.name) not in current], paths
         )
+
+    def _say_limits(self) -> None:
+        """Problems that are counted while records are read."""
+        where = f"{self.where}|ntfs"
+        if self._incomplete:
+            shown = ", ".join(str(one) for one in self._incomplete[:10])
+            detail = f"extension records are lost of {len(self._incomplete)} files: records {shown}"
+            self.problems.append(Problem(where, "damaged", detail))
+        if self._runs_left <= 0:
+            detail = f"more than {_MOST_RUNS_IN_ALL} runs: the places of later files are not known"
+            self.problems.append(Problem(where, "limit", detail))
 
     def _stale_names(self, number: int, index: Attribute) -> list[_StaleName]:
         """Names in the slack of a folder's index blocks: what was deleted or renamed, and not overwritten since.
@@ -585,7 +610,8 @@ class NtfsFileSystem:
         """Runs in bytes of the medium, without those outside the volume."""
         cluster = self.geometry.cluster_size
         runs = []
-        for first, place, count in attribute.runs[:_MOST_RUNS]:
+        for first, place, count in attribute.runs[: max(0, min(_MOST_RUNS, self._runs_left))]:
+            self._runs_left -= 1
             if place < 0:
                 runs.append(Run(first * cluster, None, count * cluster))
             elif place < self._clusters:

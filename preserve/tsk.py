@@ -53,6 +53,7 @@ _RUN_FILLER = int(pytsk3.TSK_FS_ATTR_RUN_FLAG_FILLER)
 _INDIRECT_TYPES = {int(pytsk3.TSK_FS_ATTR_TYPE_UNIX_INDIR), int(pytsk3.TSK_FS_ATTR_TYPE_UNIX_EXTENT)}
 _RESOURCE_FORK = int(pytsk3.TSK_FS_ATTR_TYPE_HFS_RSRC)
 _DATA_TYPES = {int(pytsk3.TSK_FS_ATTR_TYPE_DEFAULT), int(pytsk3.TSK_FS_ATTR_TYPE_HFS_DATA)}
+_MOST_PROBLEMS = 10_000
 _VOLUME_LABEL = b" (Volume Label Entry)"
 _EXFAT_SPECIAL = ("/$ALLOC_BITMAP", "/$UPCASE_TABLE", "/$VOLUME_GUID", "/$TEX_FAT")  # names that libtsk gives
 _INLINE = 60  # bytes of an ext inode that hold block pointers, or a short link, or inline data
@@ -236,7 +237,10 @@ class TskFileSystem:
                 yield file, file.info.name
 
     def _problem(self, path: str, detail: str) -> None:
-        self.problems.append(Problem(f"{self.where}|{self.layer}:{path}", "damaged", detail))
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append(Problem(f"{self.where}|{self.layer}:{path}", "damaged", detail))
+        elif len(self.problems) == _MOST_PROBLEMS:
+            self.problems.append(Problem(f"{self.where}|{self.layer}", "limit", "more damaged folders and files"))
 
     def _inode_walk(self, seen: set[int]) -> Iterator[FileEntry]:
         """Files that no folder names: deleted ones, by their inodes."""

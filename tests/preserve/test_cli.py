@@ -10,7 +10,7 @@ from chain_of_custody import verify_case
 from chain_of_custody.errors import HozenError
 from chain_of_custody.reading import read_entries
 from tests.conftest import needs
-from tests.preserve.disks import fat, write_tree
+from tests.preserve.disks import fat, run, write_tree
 from tests.preserve.ewf_make import make
 from tests.preserve.test_ewf_reader import DATA
 from tests.preserve.test_ntfs import IMAGE
@@ -108,6 +108,15 @@ def test_list_masks_names_and_offers_an_id(marked):
         assert "********9018" in done.stdout
         if not extra:
             assert re.search(r"\*{8}9018\.txt  \[id:0-\d+-0-1-0\]", done.stdout)
+
+
+@needs("mkfs.ext4")
+def test_names_cannot_steer_the_terminal(tmp_path):
+    tree = write_tree(tmp_path / "tree", {"/red\x1b[31m\u202etxt": b"x"})
+    run("mkfs.ext4", "-q", "-d", tree, tmp_path / "disk.dd", "4M")
+    done = preserve("list", tmp_path / "disk.dd")
+    assert "\x1b" not in done.stdout
+    assert "/red\\x1b[31m\\u202etxt" in done.stdout
 
 
 @needs("mkfs.vfat", "mcopy")
