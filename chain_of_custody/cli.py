@@ -1,4 +1,3 @@
-
 """The command `custody`: make a case, read its ledger, verify it, show people and keys."""
 
 from __future__ import annotations
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chain_of_custody import console, options
+from chain_of_custody import console, options, record_cli
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
@@ -331,6 +330,7 @@ def verify(
 
 
 app.add_typer(keys_app, name="keys")
+record_cli.add_to(app)
 
 
 def main() -> None:

@@ -150,6 +150,13 @@ def ask_secret(ja: str, en: str) -> bytes:
     return getpass.getpass(text(ja, en), stream=sys.stderr).encode("utf-8")
 
 
+def ask(ja: str, en: str) -> str:
+    """What a person types at a terminal; empty at the end of input."""
+    sys.stderr.write(text(ja, en))
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\n")
+
+
 def fail(error: HozenError, *, as_json: bool = False) -> NoReturn:
     """Print `error` with its hint and exit with its code."""
     if as_json:

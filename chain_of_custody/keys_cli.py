@@ -1,4 +1,3 @@
-
 """The commands `custody keys`: who takes part in a case, with which key."""
 
 from __future__ import annotations
