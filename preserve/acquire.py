@@ -239,6 +239,8 @@ def check_targets(request: Request, size: int) -> None:
             )
         seen.add(stem)
         _check_limits(target, request, size)
+        if not request.resume:
+            check_new(target, segment_size_for(target, request, size))
 
 
 def segment_size_for(target: Target, request: Request, size: int) -> int:
@@ -566,7 +568,6 @@ class _Run:
             self.settings = self._saved_settings(self._state.head)
             return
         for target in self.request.targets:
-            check_new(target, segment_size_for(target, self.request, self.source.size))
             if self.request.must_be_empty:
                 check_empty(target)
         check_space(self.request, self.source.size, self.watcher)
@@ -667,7 +668,7 @@ class _Run:
             "has_partition_table": opened.has_partition_table,
         }
         if opened.device is not None:
-            auto["device"] = _for_ledger(opened.device.to_json())
+            auto["device"] = for_ledger(opened.device.to_json())
         if request.resume:
             auto["resumed_at"] = str(min(len(self._state.pieces) * PIECE_SIZE, self.source.size))
         return {
@@ -1136,12 +1137,12 @@ def _write_new(path: Path, lines: Any) -> FileHash:  # noqa: ANN401 - any iterab
     return FileHash(digest.hexdigest(), size)
 
 
-def _for_ledger(value: Any) -> Json:  # noqa: ANN401 - whatever JSON holds
+def for_ledger(value: Any) -> Json:  # noqa: ANN401 - whatever JSON holds
     """The same with all integers as decimal strings (the ledger's rule for sizes and offsets)."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
         return value
     if isinstance(value, int):
         return str(value)
     if isinstance(value, dict):
-        return {str(name): _for_ledger(one) for name, one in value.items()}
-    return [_for_ledger(one) for one in value]
+        return {str(name): for_ledger(one) for name, one in value.items()}
+    return [for_ledger(one) for one in value]

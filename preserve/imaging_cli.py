@@ -252,7 +252,7 @@ def image(
     as_json: JsonOption = False,
 ) -> None:
     """Make a hashed, verified image of a disk, a USB stick or a file, to one target or several at once."""
-    from preserve.acquire import Request, Typed, acquire, open_source
+    from preserve.acquire import Request, Typed, acquire, check_targets, open_source
 
     _check_compression(compression)
     request = Request(
@@ -272,6 +272,7 @@ def image(
     # What makes no sense is refused before a case is made for it.
     opened = open_source(request)
     try:
+        check_targets(request, opened.source.size)
         _say_protection(opened.protection, direct=opened.source.is_direct, source=source)
         with case_for(case, source, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
             try:
@@ -381,6 +382,302 @@ def _report(request: Request, result: Result, *, as_json: bool) -> None:
         sys.exit(console.EXIT_PARTIAL)
 
 
+# preserve export
+
+
+def export(
+    image_path: Annotated[Path, typer.Argument(metavar="IMAGE", help=text("元のイメージ", "image to convert"))],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help=text("例: d/disk.dd", "e.g. d/disk.dd"))],
+    also: AlsoOption = None,
+    format_: FormatOption = None,
+    compression: CompressionOption = "fast",
+    hash_: HashOption = None,
+    segment_size: SegmentOption = None,
+    no_verify: NoVerifyOption = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help=text("中断した書き出しの続き", "go on where it stopped"))
+    ] = False,
+    case: CaseOption = None,
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert an image to another format (E01, raw), verified by reading back."""
+    from preserve.acquire import Request
+    from preserve.export import export as run
+
+    _check_compression(compression)
+    request = Request(
+        source=image_path,
+        targets=_targets(target, also, format_),
+        compression=compression,  # type: ignore[arg-type]
+        algorithms=tuple(dict.fromkeys(hash_ or ("md5", "sha256"))),
+        segment_size=None if segment_size is None else parse_size(segment_size),
+        verify=not no_verify,
+        resume=resume,
+    )
+    bars = _Bars()
+    with case_for(case, image_path, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
+        try:
+            result = run(request, case=ledger, watcher=bars)
+        except KeyboardInterrupt:
+            bars.close()
+            _interrupted(request)
+        finally:
+            bars.close()
+    _report(request, result, as_json=as_json)
+
+
+# preserve wipe-check
+
+
+def wipe_check(
+    device: Annotated[Path, typer.Argument(metavar="DEVICE", help=text("装置またはファイル", "device or file"))],
+    case: CaseOption = None,
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a whole target medium and prove that it is blank (all zero)."""
+    from preserve.wipe import wipe_check as run
+
+    bars = _Bars()
+    with case_for(case, device, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
+        try:
+            result = run(device, case=ledger, watcher=bars)
+        finally:
+            bars.close()
+    words = result.words
+    if as_json:
+        console.print_json(
+            {
+                "path": result.path,
+                "size": result.size,
+                "is_blank": result.is_blank,
+                "non_zero_sectors": result.non_zero_sectors,
+                "first_non_zero": result.non_zero,
+                "unreadable": [{"offset": offset, "size": size} for offset, size in result.unreadable],
+                "result": {"ja": words[0], "en": words[1]},
+                "seconds": round(result.seconds, 3),
+            },
+        )
+    else:
+        _line(f"結果: {words[0]}", f"Result: {words[1]}")
+        for offset in result.non_zero:
+            _line(f"  ゼロでない位置: {offset:,}", f"  not zero at byte {offset:,}")
+    if result.non_zero_sectors:
+        raise VerificationError(
+            f"NG: {words[0]}",
+            f"NG: {words[1]}",
+            hint_ja="媒体を消去してからもう一度確認してください",
+            hint_en="wipe the medium and check it again",
+        )
+    if result.unreadable:
+        sys.exit(console.EXIT_PARTIAL)
+
+
+# preserve clone
+
+
+def clone(
+    image_path: Annotated[Path, typer.Argument(metavar="IMAGE", help=text("イメージ", "image"))],
+    device: Annotated[
+        Path, typer.Argument(metavar="DEVICE", help=text("書き込む媒体(上書きされます)", "medium: OVERWRITTEN"))
+    ],
+    serial: Annotated[
+        str | None,
+        typer.Option(
+            "--serial",
+            metavar="S/N",
+            help=text(
+                "媒体の S/N(無い装置は容量のバイト数)。既定: 入力を求める",
+                "serial number of the medium (its size in bytes where there is none); asked for by default",
+            ),
+        ),
+    ] = None,
+    hash_: HashOption = None,
+    case: CaseOption = None,
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore an image to a medium, which is overwritten, and verify it by reading back."""
+    from preserve.clone import clone as run
+    from preserve.devices import device_info
+
+    if serial is None:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                "書き込む媒体の S/N を --serial で指定してください",
+                "give the serial number of the medium with --serial",
+                hint_ja="preserve devices で確かめられます",
+                hint_en="`preserve devices` shows it",
+            )
+        _show_device(device_info(device))
+        console.notice(
+            "この媒体の内容はすべて失われます。S/N(無い装置は容量のバイト数)を入力してください。",
+            "Everything on this medium will be lost. Type its serial number (its size in bytes where there is none).",
+        )
+        serial = input("S/N: ").strip()
+    bars = _Bars()
+    with case_for(case, image_path, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
+        try:
+            result = run(
+                image_path,
+                device,
+                typed_identity=serial,
+                algorithms=tuple(dict.fromkeys(hash_ or ("md5", "sha256"))),
+                case=ledger,
+                watcher=bars,
+            )
+        finally:
+            bars.close()
+    words = result.words
+    if as_json:
+        console.print_json(
+            {
+                "size": result.size,
+                "device": result.device.to_json(),
+                "hashes": result.hashes,
+                "read_back": result.read_back,
+                "is_equal": result.is_equal,
+                "differing": [{"offset": offset, "size": size} for offset, size in result.differing],
+                "unreadable": [{"offset": offset, "size": size} for offset, size in result.unreadable],
+                "result": {"ja": words[0], "en": words[1]},
+                "seconds": round(result.seconds, 3),
+            },
+        )
+    else:
+        _line(f"結果: {words[0]}", f"Result: {words[1]}")
+        for name, value in result.hashes.items():
+            _line(f"  {name}: {value}", f"  {name}: {value}")
+    if not result.is_equal:
+        raise VerificationError(
+            f"NG: {words[0]}",
+            f"NG: {words[1]}",
+            hint_ja="媒体が壊れているおそれがあります。別の媒体を使ってください",
+            hint_en="the medium may be failing: use another one",
+        )
+    if result.unreadable:
+        sys.exit(console.EXIT_PARTIAL)
+
+
+# preserve collect
+
+
+def collect(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE_DIR… TARGET",
+            help=text("収集元(複数可)と、最後に書込み先(.zip/.tar)", "sources, then the target (.zip or .tar)"),
+        ),
+    ],
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason", help=text("物理コピーにできない理由(必須)", "why no physical copy can be made (required)")
+        ),
+    ] = "",
+    item: Annotated[str, typer.Option("--item", metavar="ID", help=text("対象物番号", "evidence number"))] = "",
+    case: CaseOption = None,
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Collect files and folders where no physical copy can be made: archive and manifest with hashes and times."""
+    from preserve.collect import collect as run
+
+    if len(paths) < 2:
+        raise UsageError("収集元と書込み先を指定してください", "give at least one source and the target")
+    if not reason and sys.stdin.isatty():
+        console.notice(
+            "物理コピーではなくファイル単位で収集する理由を入力してください。",
+            "Say why files are collected instead of a physical copy.",
+        )
+        reason = input(text("理由: ", "reason: ")).strip()
+    if not reason.strip():
+        raise UsageError(
+            "物理コピーではなくファイル単位で収集する理由を --reason で指定してください",
+            "say with --reason why files are collected instead of a physical copy",
+        )
+    bars = _Bars()
+    with case_for(case, paths[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
+        try:
+            result = run(paths[:-1], paths[-1], reason=reason, case=ledger, watcher=bars, item=item)
+        finally:
+            bars.close()
+    words = result.words
+    if as_json:
+        console.print_json(
+            {
+                "archive": str(result.archive),
+                "manifest": str(result.manifest),
+                "files": result.files,
+                "folders": result.folders,
+                "links": result.links,
+                "bytes": result.bytes,
+                "skipped": [{"path": one.path, "reason": one.reason} for one in result.skipped],
+                "changed": result.changed,
+                "result": {"ja": words[0], "en": words[1]},
+            },
+        )
+    else:
+        _line(f"結果: {words[0]}", f"Result: {words[1]}")
+        for one in result.skipped[:50]:
+            _line(f"  読取不能: {one.path}: {one.reason}", f"  not read: {one.path}: {one.reason}")
+        _line(f"保存先: {result.archive}、{result.manifest}", f"Written: {result.archive}, {result.manifest}")
+    if not result.is_complete:
+        sys.exit(console.EXIT_PARTIAL)
+
+
+# preserve selftest
+
+
+def selftest(
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help=text("使う予定の媒体のフォルダ", "folder on the medium to be used")
+        ),
+    ] = None,
+    case: CaseOption = None,
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check this tool on this machine: read, image and verify a shipped reference image (動作確認)."""
+    from preserve.selftest import selftest as run
+
+    with case_for(case, None, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
+        result = run(folder=folder, case=ledger)
+    if as_json:
+        console.print_json(
+            {
+                "is_ok": result.is_ok,
+                "checks": [
+                    {"ja": one.ja, "en": one.en, "is_ok": one.is_ok, "detail": one.detail} for one in result.checks
+                ],
+            },
+        )
+    else:
+        for one in result.checks:
+            mark = "OK" if one.is_ok else f"NG {one.detail}"
+            _line(f"{one.ja}: {mark}", f"{one.en}: {mark}")
+    if not result.is_ok:
+        raise VerificationError(
+            "NG: 動作確認に失敗しました",
+            "NG: the self-test failed",
+            hint_ja="この環境では使わず、別の環境か別のツールを使ってください",
+            hint_en="do not use the tool here: take another machine or another tool",
+        )
+
+
 def register(app: typer.Typer) -> None:
     """Add the imaging commands to `app`."""
     for function, name, ja, en in _COMMANDS:
@@ -390,4 +687,14 @@ def register(app: typer.Typer) -> None:
 _COMMANDS: list[tuple[Any, str, str, str]] = [
     (devices, "devices", "接続された装置の一覧(識別情報、書込防止、暗号化)", devices.__doc__ or ""),
     (image, "image", "ディスク・USB メモリ・ファイルをハッシュ付きで複製し、読み戻して検証する", image.__doc__ or ""),
+    (export, "export", "イメージを別の形式(E01、raw)に変換し、読み戻して検証する", export.__doc__ or ""),
+    (wipe_check, "wipe-check", "書込み先の媒体が無データ(全ゼロ)であることを確認する", wipe_check.__doc__ or ""),
+    (clone, "clone", "イメージを媒体に復元し(上書き)、読み戻して検証する", clone.__doc__ or ""),
+    (
+        collect,
+        "collect",
+        "物理コピーができないとき、ファイルとフォルダを時刻・ハッシュ付きで収集する",
+        collect.__doc__ or "",
+    ),
+    (selftest, "selftest", "動作確認: 参照イメージの読取り・作成・検証をこの環境で行う", selftest.__doc__ or ""),
 ]
