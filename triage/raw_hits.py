@@ -17,7 +17,7 @@ Evidence, from strong to weak (`CLASSES`):
 
 * `label`: a word that names the number lies near, in whichever encoding;
 * `list`: among the different candidates within `NEIGHBOURHOOD_BYTES` so many pass that chance explains it once in a
-  million (binomial, one in ten passes: seven of eight do; ten of a hundred do not);
+  million (one in ten passes by chance: eight of ten are evidence, ten of a hundred are none);
 * `lone`: no more than a number standing by itself in readable text: not within letters or a longer number, not a time,
   not in a crowd of strings that fail. Weak, but a number that is not shown harms a person;
 * `chance`: everything else, with the first reason that applies (`REASONS`); counted, not kept.
@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
@@ -71,27 +72,32 @@ _UTF16_LE, _UTF16_BE = (1, 7), (2, 8)
 
 _CHANCE_OF_LIST = 1e-6
 _CHANCE_OF_CROWD = 1e-4
-_CROWD_SIZE = 12
+_CROWD_SIDE = 6
 _MOST_NEIGHBOURS = 2 * NEIGHBOURHOOD_BYTES // DIGITS + 2
+_LEVELS = 11
 
 
-def _binomial_limits() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+@cache
+def _limits() -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """For n candidates: how many must pass to be a list; up to how many pass in a crowd that is mere chance.
 
-    The tail P(X >= k) of a binomial with p = 0.1, summed from the far end.
+    The check digit of a random body is 0 in two of eleven cases, each other digit in one. So a string that ends in 0
+    passes by chance with 2/11, another with 1/11; round numbers (`249047 300000`) pass twice as often as they should.
+    Rows are for the share of strings that end in 0, in tenths rounded up; limits come from P(X >= k) of the binomial
+    with the mean of these chances.
     """
-    lists = np.empty(_MOST_NEIGHBOURS + 1, np.int64)
-    crowds = np.empty(_MOST_NEIGHBOURS + 1, np.int64)
-    terms = np.array([1.0])
+    lists = np.zeros((_LEVELS, _MOST_NEIGHBOURS + 1), np.int16)
+    crowds = np.zeros((_LEVELS, _MOST_NEIGHBOURS + 1), np.int16)
+    chances = (1 + np.linspace(0, 1, _LEVELS)[:, None]) / 11
+    terms = np.zeros((_LEVELS, _MOST_NEIGHBOURS + 2))
+    terms[:, 0] = 1
     for count in range(_MOST_NEIGHBOURS + 1):
-        tail = np.append(np.cumsum(terms[::-1])[::-1], 0.0)  # tail[k] = P(X >= k)
-        lists[count] = int(np.argmax(tail <= _CHANCE_OF_LIST))
-        crowds[count] = int(np.argmax(tail <= _CHANCE_OF_CROWD)) - 1 if count >= _CROWD_SIZE else -1
-        terms = np.append(terms * 0.9, 0.0) + np.append(0.0, terms * 0.1)
+        tail = np.cumsum(terms[:, ::-1], axis=1)[:, ::-1]  # tail[k] = P(X >= k)
+        lists[:, count] = np.argmax(tail <= _CHANCE_OF_LIST, axis=1)
+        crowds[:, count] = np.argmax(tail <= _CHANCE_OF_CROWD, axis=1) - 1
+        terms[:, 1:] = terms[:, 1:] * (1 - chances) + terms[:, :-1] * chances
+        terms[:, :1] *= 1 - chances
     return lists, crowds
-
-
-_LIST_FROM, _CROWD_TO = _binomial_limits()
 
 
 # --- surroundings -----------------------------------------------------------------------------------------------------
@@ -176,8 +182,8 @@ def _traits(buffer: Bytes, found: Found) -> NDArray[np.uint8]:
 
 
 _ODD_BREAKS: Final = np.ones(1 << (DIGITS - 1), np.bool_)
-"""Every set of breaks but those with which people write a number: none; after 4, 8 or both; after 6; after each."""
-_ODD_BREAKS[[0, 1 << 3 | 1 << 7, 1 << 3, 1 << 7, 1 << 5, (1 << 11) - 1]] = False
+"""Every set of breaks but those with which people write a number: none; after four and eight; after each digit."""
+_ODD_BREAKS[[0, 1 << 3 | 1 << 7, (1 << 11) - 1]] = False
 _BESIDE = 8
 
 
@@ -617,16 +623,21 @@ class Collector:
         again = np.zeros(len(order), np.bool_)
         again[order[1:]] = (np.diff(key >> _PLACE_BITS) == 0) & (np.diff(offsets[order]) <= NEIGHBOURHOOD_BYTES)
         counted = ~again & (values != 0)
-        all_before = np.concatenate(([0], np.cumsum(counted)))
-        passing_before = np.concatenate(([0], np.cumsum(counted & pending.passing)))
+        passing_before, round_before, all_before = (
+            np.concatenate(([0], np.cumsum(counted & those))) for those in (pending.passing, values % 10 == 0, np.True_)
+        )
         place, traits = offsets[which], pending.traits[which]
         low = np.searchsorted(offsets, place - NEIGHBOURHOOD_BYTES)
         high = np.searchsorted(offsets, place + NEIGHBOURHOOD_BYTES, side="right")
-        near = np.minimum(all_before[high] - all_before[low], _MOST_NEIGHBOURS)
-        near_passing = np.minimum(passing_before[high] - passing_before[low], near)
+        near = all_before[high] - all_before[low]
+        near_passing = passing_before[high] - passing_before[low]
+        round_share = -(-10 * (round_before[high] - round_before[low]) // np.maximum(near, 1))
         labelled = traits & _LABELLED != 0
-        listed = near_passing >= _LIST_FROM[near]
-        crowd = near_passing <= _CROWD_TO[near]
+        lists, crowds = _limits()
+        listed = near_passing >= lists[round_share, np.minimum(near, _MOST_NEIGHBOURS)]
+        # Within a crowd, not beside one: a log may end where a letter begins.
+        side = np.minimum(all_before[which] - all_before[low], all_before[high] - all_before[which + 1])
+        crowd = (near_passing <= crowds[round_share, np.minimum(near, _MOST_NEIGHBOURS)]) & (side >= _CROWD_SIDE)
         mirror = np.isin(place, mirrored) if mirrored is not None else np.zeros(len(place), np.bool_)
         against = traits & np.uint8(_LABELLED - 1)
         classes = np.where(labelled, _LABEL, np.where(listed, _LIST, np.where((against != 0) | crowd, _CHANCE, _LONE)))

@@ -127,12 +127,36 @@ def test_a_list_in_which_nearly_all_pass_is_evidence(codec):
 def test_a_list_in_which_one_in_ten_passes_is_chance():
     rows = numbers(1, 20, passing=True) + numbers(2, 180, passing=False)
     random.Random(3).shuffle(rows)
+    rows = numbers(4, 6, passing=False) + rows + numbers(5, 6, passing=False)
     hits = collected("\n".join(rows).encode())
     assert classes(hits) == []
-    assert hits.counts.candidates == 200
+    assert hits.counts.candidates == 212
     assert hits.counts.passing == 20
     assert reasons(hits) == {"crowd": 20}
     assert hits.counts.without_evidence() == 20
+
+
+def test_round_numbers_pass_twice_as_often_by_chance():
+    source = random.Random(6)
+    rows = [f"{source.randrange(100_000, 1_000_000)}300000" for _ in range(2000)]
+    hits = collected("\n".join(rows).encode())
+    assert 0.15 < hits.counts.passing / 2000 < 0.22
+    assert hits.counts.list == 0
+    assert hits.counts.lone <= 5
+
+
+def test_a_number_beside_a_crowd_survives():
+    log = "\n".join(numbers(2, 200, passing=False))
+    for text in (f"{log}\n{PROSE}番 {NUMBER} {PROSE}", f"{PROSE}番 {NUMBER} {PROSE}\n{log}"):
+        assert classes(collected(text.encode())) == ["lone"]
+
+
+def test_one_column_in_five_is_a_list():
+    columns = [numbers(7 + seed, 100, passing=False) for seed in range(4)] + [numbers(20, 100, passing=True)]
+    rows = [",".join(row) for row in zip(*columns, strict=True)]
+    counts = collected("\n".join(rows).encode()).counts
+    assert counts.list > 90
+    assert counts.list + counts.lone == 100
 
 
 def test_a_label_saves_a_number_in_a_crowd():
@@ -172,6 +196,7 @@ def test_zeros_are_dropped():
         ("00f0: 3132 1234 5678 9018 6162", "longer"),
         ("1234 5678 9018 1111 ", "longer"),
         ("123-456-789-018 ", "form"),
+        ("1234 56789018 ", "form"),
         ("12.34.56.78.90.18 ", "form"),
         ("time 202601011206 ", "time"),
     ],
