@@ -353,6 +353,7 @@ def _entry_json(evidence: Evidence, entry: FileEntry) -> dict[str, Any]:
         "compressed": entry.compressed,
         "encrypted": entry.encrypted,
         "sparse": entry.sparse,
+        "reallocated_bytes": entry.reallocated_bytes,
         "runs": [[run.file_offset, run.offset, run.size] for run in entry.runs],
         "resident_offset": entry.resident_offset,
         "times": {

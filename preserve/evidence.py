@@ -92,6 +92,8 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
     ]
     areas = [Range(volume.offset, volume.size) for volume in volumes]
     extents = ExtentMap(entries, metadata, areas, slack)
+    for index, size in extents.reallocated.items():
+        entries[index].reallocated_bytes = size
     return Evidence(image, volumes, filesystems, entries, extents, outside, seen, problems)
 
 

@@ -112,6 +112,9 @@ class ExtentMap:
         self.unallocated = _without(areas, live_layer)
         """Space of the volumes that no allocated run covers; content of deleted files lies in it."""
 
+        self.reallocated = _overlap(gone, live_layer)
+        """For deleted entries, by index: how many bytes of their runs belong to live files or structures now."""
+
     def locate(self, offsets: NDArray[np.int64]) -> Located:
         """Locate byte offsets of the medium (any shape and order)."""
         offsets = np.asarray(offsets, dtype=np.int64)
@@ -156,6 +159,28 @@ def _add_runs(target: list[_Interval], entry: FileEntry, index: int) -> None:
             target.append((run.offset, split, index, run.file_offset, content))
         if split < end:
             target.append((split, end, index, run.file_offset + split - run.offset, DELETED if deleted else SLACK))
+
+
+def _overlap(gone: list[_Interval], live: _Layer) -> dict[int, int]:
+    """Bytes of each entry's intervals that `live` covers, for entries where there are any."""
+    if not gone or not len(live.starts):
+        return {}
+    table = np.array(gone, dtype=np.int64).reshape(-1, 5)
+    before = np.concatenate(([0], np.cumsum(live.ends - live.starts)))
+
+    def covered(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Live bytes before each position."""
+        place = np.searchsorted(live.starts, positions, side="right")
+        last = np.maximum(place - 1, 0)
+        excess = np.where(place > 0, np.maximum(live.ends[last] - positions, 0), 0)
+        return before[place] - excess
+
+    shared = covered(table[:, 1]) - covered(table[:, 0])
+    result: dict[int, int] = {}
+    for place in np.flatnonzero(shared > 0).tolist():
+        index = int(table[place, 2])
+        result[index] = result.get(index, 0) + int(shared[place])
+    return result
 
 
 def _without(areas: _Layer, live: _Layer) -> list[Range]:

@@ -238,4 +238,6 @@ def _copy(evidence: Evidence, entry: FileEntry, file: Any, digest: Any) -> tuple
         digest.update(data)
         file.write(data)
         at += len(data)
+    if entry.reallocated_bytes:
+        return at, f"{entry.reallocated_bytes} bytes of its clusters belong to other files now"
     return at, entry.unsupported

@@ -51,7 +51,8 @@ class FileEntry:
     the bytes. `on_disk` says that the bytes at `runs` are the content (not resident, compressed or encrypted).
     `resident_offset` is the place in the media of content that lies in the file's own record. `valid_size` bytes were
     written; what follows up to `size` reads as zeros. Hard links are entries with the same `id`. `unsupported` is
-    non-empty where the content cannot be read and says why; `name_only` marks a name whose content is gone.
+    non-empty where the content cannot be read and says why; `name_only` marks a name whose content is gone. Of the runs
+    of a deleted file, `reallocated_bytes` belong to live files now, so that what is read there is not its content.
     """
 
     id: FileId
@@ -72,6 +73,7 @@ class FileEntry:
     valid_size: int = 0
     unsupported: str = ""
     name_only: bool = False
+    reallocated_bytes: int = 0
 
 
 class FileReader(Protocol):

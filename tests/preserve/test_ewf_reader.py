@@ -209,6 +209,23 @@ def test_stored_blocks_with_a_wrong_length_complement_are_read(tmp_path):
         assert "length complement" in next(iter(image.repaired))
 
 
+def test_a_wrong_length_complement_excuses_no_wrong_content(tmp_path):
+    broken = bytearray(stored_stream(DATA[:CHUNK], wrong_nlen=True))
+    broken[100] ^= 1
+    make(DATA, special={0: bytes(broken)}).write(tmp_path)
+    with open_image(tmp_path / "disk.E01") as image:
+        assert read(image) == zeroed(DATA, (0, CHUNK))
+        assert ranges(image) == [(0, CHUNK, "inflate")]
+
+
+def test_more_chunks_behind_a_gap_than_the_volume_counts_are_not_placed(tmp_path):
+    paths = make(DATA, tables_per_segment=2, sectors_override=10 * CHUNK // 512).write(tmp_path)
+    paths[1].unlink()
+    with open_image(paths[0]) as image:
+        assert read(image) == zeroed(DATA[: 10 * CHUNK], (8 * CHUNK, 2 * CHUNK))
+        assert ranges(image) == [(8 * CHUNK, 2 * CHUNK, "missing_segment")]
+
+
 def test_a_chunk_that_inflates_without_end_stays_small(tmp_path):
     bomb = zlib.compress(bytes(64 << 20))
     make(DATA, special={2: bomb}).write(tmp_path)

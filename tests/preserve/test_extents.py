@@ -98,6 +98,17 @@ def test_overlapping_claims_do_not_lose_bytes():
     assert sum(one.size for one in extents.unallocated) == int((~covered).sum())
 
 
+def test_clusters_of_deleted_files_that_serve_live_ones():
+    entries = [
+        entry(1, "deleted", [(0, 1000, 1000), (1000, 5000, 500)], 1500),
+        entry(2, "allocated", [(0, 1500, 1000)], 1000),
+        entry(3, "deleted", [(0, 1600, 100)], 100),
+        entry(4, "deleted", [(0, 8000, 100)], 100),
+        entry(5, "allocated", [(0, 5100, 10)], 10),
+    ]
+    assert ExtentMap(entries, [], [Range(0, 9000)]).reallocated == {0: 510, 2: 100}
+
+
 def test_no_files_at_all():
     extents = ExtentMap([], [], [Range(0, 100)])
     assert states(extents, 0, 99, 100) == [("unallocated", -1, -1), ("unallocated", -1, -1), ("outside", -1, -1)]
