@@ -144,7 +144,7 @@ def _print_summary(outcome: Any) -> None:  # noqa: ANN401 - ScanOutcome, which i
     for place in listed:
         counts = [str(place.counts[confidence] or "") for confidence in CONFIDENCES]
         # A Text, not a string: a name with brackets must not be taken for markup.
-        places.add_row(place.state, Text(visible(place.path)), place.example, *counts)
+        places.add_row(place.state, Text(visible(place.path, max_chars=160)), place.example, *counts)
     if listed:
         out.print(places)
     if len(outcome.places) > len(listed):
