@@ -440,6 +440,8 @@ class _Page:
                 for words, values in ((("今回", "now"), hashes), (("保存値", "stored"), stored))
                 if values.get(name)
             ]
+            if stored.get(name) and not hashes.get(name):
+                lines[0] = (both("保存値(今回は計算していない)", "stored (not computed now)"), stored[name])
             for position, (words, value) in enumerate(lines):
                 first = position == 0
                 head = f'<th rowspan="{len(lines)}">{shown_name}</th>' if first else ""
@@ -490,9 +492,14 @@ class _Page:
             right=(1,),
             foot=(both(*_TOTAL), number(sum(unread.values()))),
         )
-        not_read = card(("読めなかったもの(理由別)", "Not or not fully read, by reason"), counted + self._rejected())
+        not_read = card(("読めなかったもの(理由別)", "Not or not fully read, by reason"), counted)
+        rejected = self._rejected()
+        if rejected:
+            left, right = f'<div class="stacked">{read}{not_read}</div>', rejected
+        else:
+            left, right = read, not_read
         title = ("読めた範囲、読めなかったもの", "What was read and what was not")
-        return section("coverage", title, f'<div class="two">{read}{not_read}</div>')
+        return section("coverage", title, f'<div class="two">{left}{right}</div>')
 
     def _bar(self) -> str:
         if not self.size or self.lost is None:
@@ -547,10 +554,8 @@ class _Page:
             "無作為の 12 桁も、10 回に 1 回は検査用数字が合う。",
             "One in ten random 12-digit strings has a passing check digit.",
         )
-        return (
-            f"<h3>{both('所見としなかった候補', 'Candidates that are not findings')}</h3>"
-            f'<p class="small muted">{note}</p>{table((), rows, right=(1,))}'
-        )
+        title = ("所見としなかった候補", "Candidates that are not findings")
+        return card(title, f'<p class="small muted">{note}</p>{table((), rows, right=(1,))}')
 
     # ---- where ----
 

@@ -105,14 +105,14 @@ def _place(chance: random.Random, names: list[str], size: int) -> dict[str, Any]
         path = ""
     container, location = "", ""
     if name.endswith(".xlsx"):
-        container, location = "xl/worksheets/sheet1.xml", f"給与!C{chance.randrange(2, 400)}"
+        location = f"給与!C{chance.randrange(2, 400)}"
     elif name.endswith(".zip"):
-        container, location = "法定調書/支払調書.csv", f"行 {chance.randrange(2, 900)}"
+        container, location = f"{name}!/法定調書/支払調書.csv", f"D{chance.randrange(2, 900)}"
     elif name.endswith(".pdf"):
         location = f"p.{chance.randrange(1, 12)}"
     cluster = size // 4096
     position = int(chance.betavariate(2, 5) * cluster) if state == "allocated" else chance.randrange(cluster)
-    offset = None if container else position * 4096 + chance.randrange(4096)
+    offset = None if container or name.endswith(".xlsx") else position * 4096 + chance.randrange(4096)
     begin = 1_774_000_000_000_000_000
     modified = begin + zlib.crc32(path.encode("utf-8", "replace")) * 10**6
     return {

@@ -28,11 +28,13 @@
     fileOffset: ["ファイル内", "In the file"], sector: ["512 B セクタ", "512 B sector"], noPlace: ["媒体上に一つの位置を持たない(圧縮・符号化など)", "no single place in the media (compressed, encoded, …)"],
     times: ["ファイルの時刻", "Times of the file"], zoneUnknown: ["時間帯不明", "zone unknown"], raw: ["記録値", "as recorded"], precision: ["精度", "precision"], copies: ["同じ内容の別の位置", "The same bytes also at"],
     modified: ["更新", "modified"], created: ["作成", "created"], accessed: ["アクセス", "accessed"], changed: ["管理情報変更", "metadata changed"], deletedTime: ["削除", "deleted"],
+    filename_created: ["作成(ファイル名属性)", "created ($FILE_NAME)"], filename_modified: ["更新(ファイル名属性)", "modified ($FILE_NAME)"],
+    filename_accessed: ["アクセス(ファイル名属性)", "accessed ($FILE_NAME)"], filename_changed: ["管理情報変更(ファイル名属性)", "metadata changed ($FILE_NAME)"],
     more: ["全 {n} 件のうち先頭のみ", "the first of {n}"], sameFile: ["このファイルの所見", "All in this file"], samePerson: ["同じ番号の所見", "All of this number"], near: ["この付近の所見", "All near here"],
     strings: ["一致した文字列の位置", "Offsets of matching strings"], meta: ["規則の説明", "Rule metadata"],
     fileFilter: ["ファイル: ", "File: "], personFilter: ["番号: ", "Number: "], rangeFilter: ["位置: ", "Offset: "],
     printed: ["{n} 件のうち {m} 件を印刷。全件は findings.jsonl にある。", "{m} of {n} printed. All of them are in findings.jsonl."],
-    rows: ["{a}–{b} / {n} 件", "{a}–{b} of {n}"], of: ["(全 {t} 件から絞込み)", "(filtered from {t})"], theme: ["明暗", "Theme"],
+    rows: ["{a}–{b} / {n} 件", "{a}–{b} of {n}"], noRows: ["0 件", "None"], of: ["(全 {t} 件から絞込み)", "(filtered from {t})"], theme: ["明暗", "Theme"],
     noFile: ["(ファイルの外)", "(not in a file)"],
   };
   const lang = () => (document.documentElement.lang === "en" ? 1 : 0);
@@ -98,7 +100,9 @@
     const main = text || container, cut = main.lastIndexOf("/") + 1, node = bdi("");
     if (cut) node.append(el("span", "dir", main.slice(0, cut)));
     node.append(el("span", "base", main.slice(cut)));
-    if (text && container) node.append(el("span", "inner", "!/" + container));
+    // The chain of containers begins with the name of the file itself.
+    const inner = container.startsWith(main.slice(cut) + "!/") ? container.slice(main.length - cut + 2) : container;
+    if (text && inner && inner !== main.slice(cut)) node.append(el("span", "inner", "!/" + inner));
     return node;
   };
   const inWords = (i) => S[R.location[i]];
@@ -259,15 +263,15 @@
     const times = data.times === null ? [] : D.times[data.times];
     if (times.length) {
       box.append(el("h4", "", w("times")));
-      const list = el("table");
+      const list = el("ul", "stack");
       for (const [name, text, known, raw, ms, precision] of times) {
-        const line = el("tr"), cell = el("td", "", text);
-        const notes = [];
+        const line = el("li"), notes = [];
+        line.append(el("span", "muted", w(name === "deleted" ? "deletedTime" : name) + " "), el("span", "num", text));
         if (!known) notes.push(w("zoneUnknown"));
         if (precision > 1000000000) notes.push(w("precision") + " " + precision / 1000000000 + " s");
-        if (notes.length) cell.append(el("div", "other", "(" + notes.join(", ") + ")"));
-        if (raw && raw !== text) { const note = el("div", "other", w("raw") + ": "); note.append(bdi(raw)); cell.append(note); }
-        line.append(el("th", "", w(name === "deleted" ? "deletedTime" : name)), cell); list.append(line);
+        if (notes.length) line.append(el("span", "other", " (" + notes.join(", ") + ")"));
+        if (raw && raw !== text) { const note = el("div", "other", w("raw") + ": "); note.append(bdi(raw)); line.append(note); }
+        list.append(line);
       }
       box.append(list);
     }
@@ -362,7 +366,7 @@
     spacer.replaceChildren(fragment);
     const firstSeen = rows.length ? Math.floor(top / h) + 1 : 0, lastSeen = Math.min(rows.length, Math.max(firstSeen, Math.floor((top + body.clientHeight) / h)));
     const total = view.total();
-    $("where").textContent = fill("rows", { a: num(firstSeen), b: num(lastSeen), n: num(rows.length) }) + (rows.length < total ? " " + fill("of", { t: num(total) }) : "");
+    $("where").textContent = (rows.length ? "" : fill("noRows", {})) || fill("rows", { a: num(firstSeen), b: num(lastSeen), n: num(rows.length) }) + (rows.length < total ? " " + fill("of", { t: num(total) }) : "");
     const end = body.scrollHeight - body.clientHeight;
     $("first").disabled = $("prev").disabled = top <= 0;
     $("last").disabled = $("next").disabled = top >= end - 1;
