@@ -67,6 +67,9 @@ HEX_COMPANY = 1 << 24
 RECORD = 1 << 25
 """At least two traces of a person."""
 UNDER_HEADING = 1 << 26
+FORM_ON_LINE = 1 << 27
+JAPANESE = 1 << 28
+FIXED_WIDTH = 1 << 29
 
 STRONG = LABEL | HEADER | ROW_LABEL | LABEL_AFTER | UNDER_HEADING
 """A label that belongs to the very number."""
@@ -81,6 +84,7 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (LABEL_NEAR, 1.9, "label_near", "近くに「{word}」とある", "“{word}” stands near it"),
     (LABEL_IN_TEXT, 0.9, "label_in_text", "同じ文書に個人番号を示す語がある", "the same document speaks of My Numbers"),
     (FORM_NEAR, 0.7, "form", "個人番号を書く様式・文書の中にある", "in a form or text that My Numbers are written in"),
+    (FORM_ON_LINE, 0.5, "form_on_line", "同じ行に様式の名がある", "the name of such a form stands on its line"),
     (NAME, 0.5, "person_name", "そばに氏名がある", "a name stands beside it"),
     (BIRTH, 0.5, "person_birth", "そばに生年月日がある", "a birth date stands beside it"),
     (ADDRESS, 0.35, "person_address", "そばに住所がある", "an address stands beside it"),
@@ -95,6 +99,7 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (ODD, -0.9, "odd_grouping", "4桁区切りでない区切り方", "grouped otherwise than 4-4-4"),
     (LOST_ZERO, -0.3, "lost_zero", "失われた先頭の0を補った", "leading zeros that a numeric cell loses were filled in"),
     (RAW, -0.5, "undecoded", "復号されていない領域の断片", "a fragment of undecoded bytes"),
+    (JAPANESE, 0.4, "japanese_text", "読める日本語の文の中にある", "it stands in readable Japanese text"),
     (FILE_NAME, -0.3, "in_name", "ファイル名の中", "in a file name"),
     (MARKUP, -0.5, "markup", "マークアップ・プログラムの中", "in markup or program text"),
     (TABLE, -0.3, "table", "見出しから種類の分からない列", "in a column whose header does not tell"),

@@ -47,7 +47,7 @@ from triage.evidence import (
 from triage.rivals import RIVALS, rivals_of
 from triage.running_text import RunningText
 from triage.strata import Share
-from triage.tables import Tables
+from triage.tables import Tables, outside_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -121,6 +121,9 @@ class Judge:
         piece = Piece(text, stream, self._candidates.place_of(text, stream))
         if text.cells:
             self._tables.read(piece)
+            outside = outside_cells(text)
+            if outside:
+                self._running.read(piece, outside)
         else:
             self._running.read(piece)
         stream.tail = "" if text.kind in ("raw", "name") else text.content[-_TAIL_CHARS:]

@@ -61,7 +61,7 @@ OTHER_WORDS = (
 )  # fmt: skip
 SAMPLE_WORDS = (
     "見本", "記入例", "記載例", "入力例", "サンプル", "sample", "ダミー", "dummy", "テストデータ", "testdata",
-    "test data", "架空", "記入見本", "example", "例示", "表示例", "placeholder", "specimen",
+    "test data", "架空", "記入見本", "例示", "表示例", "（例）", "例)", "例）", "例:", "例：", "specimen",
 )  # fmt: skip
 
 _HALF_WIDTH: dict[str, list[str]] = {}
@@ -117,7 +117,7 @@ def _word(word: str) -> str:
         # "tel" is no part of "hotel"; camel case and underscores do begin a word.
         first = word[0]
         pattern = f"(?:(?<![A-Za-z])|(?<=[a-z])(?={first.upper()}))" + pattern
-    if word[-1].isascii() and len(word) <= 6:
+    if word[-1].isascii() and word[-1].isalnum() and len(word) <= 6:
         pattern += "(?:(?![A-Za-z])|(?<=[a-z])(?=[A-Z]))"
     return pattern
 

@@ -350,7 +350,7 @@ def find_numerals(content: str, *, start: int = 0, end: int | None = None) -> It
             yield Written(match.start(), match.end(), digits, "kanji")
 
 
-_FLOAT = re.compile(r"([0-9]{9,12})\.0{1,6}")
+_FLOAT = re.compile(r"([0-9]{5,12})\.0{1,6}")
 _MIXED_NUMERALS = re.compile(f"[{DIGIT}{_NUMERALS}](?:[{BOX_SEPARATOR}]{{0,4}}+[{DIGIT}{_NUMERALS}]){{11}}")
 _SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]{1,9})?[Ee]\+?(?:09|10|11|1[01])")
 
@@ -363,13 +363,15 @@ def read_cell(  # noqa: PLR0911 - one way out for each form
 ) -> tuple[int, int, str, Form] | None:
     """A cell that holds nothing but one number: (start in the cell, end, 12 ASCII digits, form), else None.
 
-    `numeric`: stored as a number; `labelled`: the column or row says 個人番号. Lost leading zeros (up to three) are
-    filled in where the cell is numeric or labelled; over two lines and kanji numerals only where it is labelled.
+    `numeric`: stored as a number; `labelled`: the column or row says 個人番号. Lost leading zeros are filled
+    in where the cell is numeric or labelled (more than three only where it is both). Over two lines and in kanji
+    numerals it is read only where it is labelled.
     """
     if len(cell) == LENGTH and cell.isascii() and cell.isdecimal():
         return 0, LENGTH, cell, "plain"
     stripped = cell.strip(" \t\r\n\u3000\u00a0\"'’‘“”`()（）「」*＊:：\ufeff\u200b\u200e=")
-    if not 9 <= len(stripped) <= 60:
+    shortest = 5 if numeric and labelled else 9
+    if not shortest <= len(stripped) <= 60:
         return None
     start = cell.index(stripped)
     end = start + len(stripped)
@@ -385,7 +387,7 @@ def read_cell(  # noqa: PLR0911 - one way out for each form
         return None
     digits = ascii_digits(stripped)
     if len(digits) != LENGTH:
-        if 9 <= len(digits) < LENGTH and len(digits) == len(stripped) and (numeric or labelled):
+        if shortest <= len(digits) < LENGTH and len(digits) == len(stripped) and (numeric or labelled):
             return start, end, digits.zfill(LENGTH), "lost_zero"
         return None
     if len(stripped) == LENGTH:

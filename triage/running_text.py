@@ -11,8 +11,10 @@ from triage.candidates import Weighed
 from triage.evidence import (
     FILE_NAME,
     FORM_NEAR,
+    FORM_ON_LINE,
     HEADER,
     HEX_COMPANY,
+    JAPANESE,
     LABEL,
     LABEL_AFTER,
     LABEL_IN_TEXT,
@@ -47,12 +49,15 @@ from triage.surroundings import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from triage.candidates import Candidates, Piece, Stream
     from triage.text import Text
 
 _BEFORE_CHARS = 220
 _AFTER_CHARS = 80
 _HEADING_END = re.compile(r"\s*(?:一覧|リスト|台帳|名簿|表|の一覧)?[\s:：】」）)]*")
+_JAPANESE = re.compile("[ぁ-んァ-ヶ一-鿿]")
 _ONLY_LABELLED = frozenset(("kanji", "loose", "boxes", "odd"))
 # What touches the digits may be their label: mynumber123…, ?my_number=123…
 _MAY_BE_LABEL = frozenset(("word", "url", "clock", "negative", "amount"))
@@ -64,12 +69,16 @@ class RunningText:
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
 
-    def read(self, piece: Piece) -> None:
-        """Find and weigh everything in a piece."""
+    def read(self, piece: Piece, parts: Sequence[tuple[int, int]] | None = None) -> None:
+        """Find and weigh everything in a piece, or only in some parts of it (ascending, start and end)."""
         text, stream = piece.text, piece.stream
         content = text.content
-        places = regions(content)
-        numerals = list(find_numerals(content))
+        if parts is None:
+            places = regions(content)
+            numerals = list(find_numerals(content))
+        else:
+            places = [(low + start, low + end) for low, high in parts for start, end in regions(content[low:high])]
+            numerals = [found for low, high in parts for found in find_numerals(content, start=low, end=high)]
         if not places and not numerals:
             return
         found = [item for low, high in places for item in strings_in(content, low, high)]
@@ -80,7 +89,10 @@ class RunningText:
         if not stream.headers and text.first_char == 0:
             _note_first_line(content, stream)
         numbers = [hit for hit in labels if hit.kind == "number"]
-        for written in with_loose(content, found, numbers):
+        found = with_loose(content, found, numbers)
+        if parts is not None:
+            found = [item for item in found if any(low <= item.start and item.end <= high for low, high in parts)]
+        for written in found:
             if isinstance(written, Refused):
                 self._count_refused(content, written)
             elif text.overlap and (written.end < text.overlap or written.start == 0):
@@ -244,6 +256,8 @@ def _plain_evidence(piece: Piece, written: Written, before: str, after: str) -> 
     breaks = [match.start() for match in re.finditer("\n", before)]
     near = before[breaks[-2] + 1 if len(breaks) > 1 else 0 :][-120:] + " " + "\n".join(after.split("\n")[:2])
     evidence |= person_bits(persons.traces(near))
+    if evidence & RAW and len(_JAPANESE.findall(before[-60:] + after[:60])) >= 8:
+        evidence |= JAPANESE
     if in_hex_company(piece.text.content, written.start, written.end):
         evidence |= HEX_COMPANY
     return evidence
@@ -258,6 +272,9 @@ def _topics(stream: Stream, before: str, hits: list[Hit], behind: list[Hit]) -> 
         evidence |= SAMPLE
     if stream.form or any(hit.kind == "form" for hit in (*hits, *behind)):
         evidence |= FORM_NEAR
+    line = before.rfind("\n") + 1
+    if any(hit.kind == "form" and hit.start >= line for hit in hits):
+        evidence |= FORM_ON_LINE
     if stream.labelled or any(hit.kind == "number" for hit in (*hits, *behind)):
         evidence |= LABEL_IN_TEXT
     return evidence

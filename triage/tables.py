@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from triage.candidates import Candidates, Piece, Stream
-    from triage.text import Cell
+    from triage.text import Cell, Text
 
 _DIGIT = re.compile(f"[{DIGIT}]")
 _HEADER_ROWS = 8
@@ -70,7 +70,8 @@ class Tables:
                 boxes = []
             if length == 4 and _fours_end_here(content, cells, index):
                 self._fours(piece, index)
-            if (length >= 9 and self._number_cell(piece, column, index, string)) or (
+            # A number stored as such may have lost any count of zeros.
+            if (length >= (5 if cell.numeric else 9) and self._number_cell(piece, column, index, string)) or (
                 length >= LENGTH and self._embedded(piece, column, index)
             ):
                 continue
@@ -309,6 +310,22 @@ def _inside_evidence(before: str, after: str) -> Weighed:
     if named:
         return Weighed(evidence | (LABEL_NEAR if named[-1].kind == "number" else OTHER_NEAR), named[-1].word)
     return Weighed(evidence, "")
+
+
+def outside_cells(text: Text) -> list[tuple[int, int]]:
+    """Parts of a text with cells that are in no cell and could hold a number: a page is more than its tables."""
+    cells = text.cells
+    if len(text.content) - sum([cell.end - cell.start for cell in cells]) - len(cells) < LENGTH:
+        return []
+    parts = []
+    position = 0
+    for cell in cells:
+        if cell.start - position >= LENGTH:
+            parts.append((position, cell.start))
+        position = max(position, cell.end)
+    if len(text.content) - position >= LENGTH:
+        parts.append((position, len(text.content)))
+    return parts
 
 
 def _beside(first: Cell, second: Cell) -> bool:
