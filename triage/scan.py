@@ -29,7 +29,7 @@ import numpy as np
 from chain_of_custody import FileHash, console
 from chain_of_custody.console import text
 from chain_of_custody.errors import TargetError, UsageError
-from preserve.extents import DELETED
+from preserve.extents import DELETED, STATES
 from triage import evidence_map, report
 from triage.collected import Collected, decided_files, media_coverage
 from triage.file_pass import FileTask, NameTask, PassSettings, RangeTask, WindowTask, start_pass
@@ -40,6 +40,7 @@ from triage.raw_hits import select
 from triage.results import CONFIDENCES
 from triage.scan_state import FOLDER as STATE_FOLDER
 from triage.scan_state import Plan, ScanState
+from triage.window_bounds import within_owner
 from triage.workers import Pool
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from triage.file_pass import AnyTask, TaskResult
     from triage.findings import CoverageLine, Finding
     from triage.media_pass import MediaRead
-    from triage.raw_hits import Selection
+    from triage.raw_hits import Selection, Window
     from triage.yara_rules import Rules
 
 YARA_RANGE_BYTES = 64 << 20
@@ -212,8 +213,11 @@ class _Scan:
                     # Where pass 2 read a file as text and whole, it has the last word; elsewhere windows are judged.
                     decided = np.array(sorted(decided_files(evidence, state.done)), dtype=np.int64)
                     wanted = ~(np.isin(file_of_hit, decided) & (located.state <= DELETED))
-                    selection = select(media.hits, size=evidence.image.size, groups=file_of_hit, wanted=wanted)
-                    windows = list(_window_tasks(first[-1].number + 1 if first else 0, selection))
+                    # Content and slack of one file are different company, too.
+                    owner = file_of_hit * len(STATES) + located.state
+                    selection = select(media.hits, size=evidence.image.size, groups=owner, wanted=wanted)
+                    cut = within_owner(selection.windows, evidence.extents)
+                    windows = list(_window_tasks(first[-1].number + 1 if first else 0, cut))
                     self._run(pool, windows, state, text("未割当領域など", "unallocated space"))
                 summary, places, outputs = self._write(folder, evidence, media, selection, [*first, *windows], state)
             except BaseException:
@@ -369,9 +373,9 @@ class _Scan:
         }
 
 
-def _window_tasks(number: int, selection: Selection) -> Iterator[WindowTask]:
-    for start in range(0, len(selection.windows), WINDOWS_PER_TASK):
-        yield WindowTask(number + start // WINDOWS_PER_TASK, selection.windows[start : start + WINDOWS_PER_TASK])
+def _window_tasks(number: int, windows: Sequence[Window]) -> Iterator[WindowTask]:
+    for start in range(0, len(windows), WINDOWS_PER_TASK):
+        yield WindowTask(number + start // WINDOWS_PER_TASK, tuple(windows[start : start + WINDOWS_PER_TASK]))
 
 
 def _hash_of(path: Path) -> FileHash:
