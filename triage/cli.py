@@ -11,6 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+from triage import report_cli
 from triage.visible import visible
 
 if TYPE_CHECKING:
@@ -238,6 +239,9 @@ def reveal(
         tool="triage",
     ) as opened:
         raise typer.Exit(revealing.reveal(request, opened, passwords=read_passwords(passwords)))
+
+
+report_cli.register(app)
 
 
 def main() -> None:
