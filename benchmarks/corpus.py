@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, cast
 import corpus_disks as disks
 from corpus_decoys import plant_decoys
 from corpus_disks import MIB, DiskFile, Extent, Kind
-from corpus_places import Decoy, Planter, Truth, kinds_for
+from corpus_places import Decoy, Planter, RawPiece, Truth, kinds_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,8 +146,8 @@ def build(
             image, size + 2 * GAP, [partition], scheme="gpt" if filesystem == "ntfs" else "mbr", serial=serial
         )
         _write_gaps(planter, image, size)
-    truths += [piece.truth for piece in planter.raw if piece.place == "gap"]
-    truths = [replace(t, offset=_gap_offsets(planter, size)[t.digits]) if t.state == "outside" else t for t in truths]
+    gaps = _gap_offsets(planter, size)
+    truths += [replace(p.truth, offset=start + p.at) for p, start in gaps if p.truth is not None]
     _write_lines(folder / f"{name}.truth.jsonl", [truth.line() for truth in truths])
     _write_lines(folder / f"{name}.decoys.jsonl", [decoy.line() for decoy in planter.decoys])
     return Corpus(image, truths, planter.decoys, planter)
@@ -157,22 +157,19 @@ def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def _gap_offsets(planter: Planter, size: int) -> dict[str, int]:
-    """Media offset of each number between the partitions: before the partition and behind it in turn."""
+def _gap_offsets(planter: Planter, size: int) -> list[tuple[RawPiece, int]]:
+    """Where each piece between the partitions goes on the disk: before the partition or behind it."""
     rng = random.Random(f"gaps {size}")
     places = [start + sector * 512 for start in (0, GAP + size) for sector in range(64, 1900, 16)]
     rng.shuffle(places)
-    pieces = [piece for piece in planter.raw if piece.place == "gap"]
-    return {piece.truth.digits: places[number] + piece.at for number, piece in enumerate(pieces)}
+    return list(zip((piece for piece in planter.raw if piece.place == "gap"), places, strict=False))
 
 
 def _write_gaps(planter: Planter, image: Path, size: int) -> None:
-    offsets = _gap_offsets(planter, size)
     with image.open("r+b") as stream:
-        for piece in planter.raw:
-            if piece.place == "gap":
-                stream.seek(offsets[piece.truth.digits] - piece.at)
-                stream.write(piece.data)
+        for piece, start in _gap_offsets(planter, size):
+            stream.seek(start)
+            stream.write(piece.data)
 
 
 def _write_pieces(planter: Planter, part: Path, size: int) -> list[Truth]:
@@ -211,7 +208,8 @@ def _write_pieces(planter: Planter, part: Path, size: int) -> list[Truth]:
                 start = _slack_place(part, slack_files, len(piece.data))
             stream.seek(start)
             stream.write(piece.data)
-            truths.append(replace(piece.truth, offset=GAP + start + piece.at))
+            if piece.truth is not None:
+                truths.append(replace(piece.truth, offset=GAP + start + piece.at))
     return truths
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import corpus_documents as documents
 from corpus_numbers import FULLWIDTH, grouped, is_valid, person
+from corpus_places import RawPiece
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -333,6 +334,203 @@ def docx_letter(planter: Planter, count: int) -> None:
         planter.bait(_digits(value), path)
 
 
+def random_under_label(planter: Planter, count: int) -> None:
+    """A column 個人番号 of random numbers, as anonymised and test data have it: one in ten passes by chance."""
+    values = [planter.numbers.digits(12) for _ in range(max(count, 40))]
+    text = ["氏名,個人番号,備考", *(f"{person(planter.rng).name},{value},ダミー" for value in values)]
+    path = planter.put("疎通試験", "csv", "".join(f"{line}\r\n" for line in text).encode("cp932"))
+    for value in values:
+        planter.bait(value, path)
+
+
+def small_tables(planter: Planter, count: int) -> None:
+    """Tables of two or three rows under a vague header, all passing."""
+    for _ in range(-(-count // 3)):
+        values = [_passing(planter) for _ in range(planter.rng.randrange(2, 4))]
+        header = planter.rng.choice(("番号", "コード", "ID", "No.", "管理番号", "受注番号"))
+        text = [f"{header},品名,数量", *(f"{value},部品,{planter.rng.randrange(1, 99)}" for value in values)]
+        path = planter.put("部品", "csv", "".join(f"{line}\r\n" for line in text).encode("cp932"))
+        for value in values:
+            planter.bait(value, path)
+
+
+NEAR = (
+    "個人番号の提出は不要です。受付番号は {} です。",
+    "マイナンバーカードの製造番号: {}",
+    "個人番号利用事務 管理番号 {}",
+    "個人番号カード交付申請 整理番号 {}",
+    "マイナンバー関係書類は簡易書留 {} で返送しました。",
+    "マイナンバーの取扱いについて(文書番号 {})",
+    "源泉徴収票は伝票番号 {} の荷物に同封しました。",
+    "特定個人情報の廃棄記録 証明書番号 {}",
+    "マイナポータルの問い合わせ番号:{}",
+    "個人番号を記載した封筒のお問い合わせ番号 {}",
+)
+
+
+def near_label(planter: Planter, count: int) -> None:
+    """Another number right beside the words 個人番号 or マイナンバー, and named as what it is."""
+    for _ in range(count):
+        value = _passing(planter)
+        written = planter.rng.choice((value, grouped(value, "-"), grouped(value, " ")))
+        text = planter.prose(4) + planter.rng.choice(NEAR).format(written) + "\r\n" + planter.prose(4)
+        path = planter.put("連絡", "txt", text.encode(planter.rng.choice(("cp932", "utf-8"))))
+        planter.bait(value, path)
+
+
+def handling_record(planter: Planter, count: int) -> None:
+    """The record of who handled My Numbers: the right words in its title, reference numbers and times in columns."""
+    values = [(planter.numbers.timestamp(), _any(planter)) for _ in range(count // 2)]
+    lines_ = ["特定個人情報(個人番号)取扱記録簿", "日時,取扱者,管理番号,内容"]
+    lines_ += [f"{when},{person(planter.rng).name},{value},個人番号の確認" for when, value in values]
+    path = planter.put("取扱記録", "csv", "".join(f"{line}\r\n" for line in lines_).encode("cp932"))
+    for when, value in values:
+        planter.bait(when, path)
+        planter.bait(value, path)
+
+
+def flags(planter: Planter, count: int) -> None:
+    """JSON with a key about My Numbers that holds none, beside an order number."""
+    values = [planter.numbers.digits(12, passing=planter.rng.random() < 0.3, first="3") for _ in range(count)]
+    text = "".join(
+        json.dumps(
+            {"my_number_submitted": True, "個人番号提出": "済", "order_id": value, "seq": int(value)},
+            ensure_ascii=False,
+        )
+        + "\n"
+        for value in values
+    )
+    path = planter.put("状態", "jsonl", text.encode())
+    for value in values:
+        planter.bait(value, path)
+
+
+def survey(ending: str) -> Callable[[Planter, int], None]:
+    """Answers to twelve questions, a digit in each cell."""
+
+    def make(planter: Planter, count: int) -> None:
+        answers = ["".join(planter.rng.choices("12345", k=12)) for _ in range(count)]
+        head = ["回答者", *(f"問{number}" for number in range(1, 13))]
+        if ending == "csv":
+            text = [",".join(head), *(f"{row},{','.join(answer)}" for row, answer in enumerate(answers, 1))]
+            data = "".join(f"{line}\r\n" for line in text).encode("cp932")
+        else:
+            rows: Rows = [list(head)]
+            rows += [[row, *map(int, answer)] for row, answer in enumerate(answers, 1)]
+            data = documents.xlsx([("回答", rows)])
+        path = planter.put("アンケート", ending, data)
+        for answer in answers:
+            planter.bait(answer, path)
+
+    return make
+
+
+def triples(planter: Planter, count: int) -> None:
+    """Three numbers of four digits in a line: years, amounts, readings."""
+    text = "拠点 4月 5月 6月\r\n"
+    values = []
+    for _ in range(count):
+        three = [f"{planter.rng.randrange(1000, 9999)}" for _ in range(3)]
+        values.append("".join(three))
+        text += f"第{planter.rng.randrange(1, 40)}営業所 {' '.join(three)}\r\n"
+    path = planter.put("実績", "txt", text.encode("cp932"))
+    for value in values:
+        planter.bait(value, path)
+
+
+def triples_xlsx(planter: Planter, count: int) -> None:
+    """The same in three cells."""
+    rows: Rows = [["拠点", "4月", "5月", "6月"]]
+    values = []
+    for _ in range(count):
+        three = [planter.rng.randrange(1000, 9999) for _ in range(3)]
+        values.append("".join(map(str, three)))
+        rows.append([f"第{planter.rng.randrange(1, 40)}営業所", *three])
+    path = planter.put("実績", "xlsx", documents.xlsx([("実績", rows)]))
+    for value in values:
+        planter.bait(value, path)
+
+
+def touching_letters(planter: Planter) -> tuple[str, str]:
+    """A part number with letters at both ends."""
+    digits = _passing(planter)
+    return (
+        f"SKU {planter.rng.choice('ABCDEFGH')}{digits}{planter.rng.choice('XYZ')}-{planter.rng.randrange(10)}",
+        digits,
+    )
+
+
+def international(planter: Planter) -> str:
+    """A phone number with the code of Japan: twelve digits."""
+    return "+" + planter.numbers.digits(12, passing=True, first=planter.rng.choice(("8190", "8180", "8170", "8150")))
+
+
+def stamped_names(planter: Planter, count: int) -> None:
+    """Files named by the time at which they were made."""
+    for _ in range(count):
+        value = planter.numbers.timestamp(passing=True)
+        path = planter.put(f"IMG_{value}", "txt", planter.prose(30).encode("cp932"))
+        planter.bait(value, path)
+
+
+def message_headers(planter: Planter, count: int) -> None:
+    """Mails whose identifiers consist of digits, about My Numbers in general."""
+    for _ in range(-(-count // 3)):
+        value = _passing(planter)
+        message = documents.mail("マイナンバー制度のご案内", planter.prose(5) + LAWS[2] + "\r\n")
+        path = planter.put("案内", "eml", message.replace(b"Message-ID: <", f"Message-ID: <{value}.".encode()))
+        planter.bait(value, path)
+
+
+def checker_source(planter: Planter, count: int) -> None:
+    """Source code and tests of a My Number checker: its examples are nobody's numbers."""
+    for _ in range(-(-count // 8)):
+        values = [planter.numbers.my_number() for _ in range(4)]
+        text = '"""個人番号(マイナンバー)の検査用数字を確かめる。"""\n\nimport pytest\n\n\ndef test_valid() -> None:\n'
+        text += "".join(f'    assert is_valid_my_number("{value}")\n' for value in values)
+        path = planter.put("test_mynumber", "py", text.encode())
+        for value in values:
+            planter.bait(value, path)
+
+
+def deleted_orders(planter: Planter, count: int) -> None:
+    """A deleted list of orders."""
+    values = [_any(planter) for _ in range(count)]
+    text = "注文番号,金額\r\n" + "".join(f"{value},{planter.rng.randrange(9999)}\r\n" for value in values)
+    path = planter.put("旧受注", "csv", text.encode("cp932"), how="deleted")
+    for value in values:
+        planter.bait(value, path)
+
+
+def raw_text(planter: Planter, count: int) -> None:
+    """Letters with order numbers in free clusters."""
+    for _ in range(-(-count // 4)):
+        value = _passing(planter)
+        text = planter.prose(6) + f"ご注文番号 {grouped(value, '-')}\r\n" + planter.prose(6)
+        planter.raw.append(RawPiece("unallocated", text.encode("cp932"), 0, None))
+        planter.bait(value, "")
+
+
+def raw_digits(planter: Planter, count: int) -> None:
+    """Digits between random bytes in free clusters."""
+    for _ in range(-(-count // 20)):
+        values = [_any(planter) for _ in range(20)]
+        data = b"".join(planter.rng.randbytes(120) + b"\0" + value.encode() + b"\0" for value in values)
+        planter.raw.append(RawPiece("unallocated", data, 0, None))
+        for value in values:
+            planter.bait(value, "")
+
+
+def raw_column(planter: Planter, count: int) -> None:
+    """Rows of a list of orders in a free cluster, header gone."""
+    for _ in range(-(-count // 40)):
+        values = [_any(planter) for _ in range(40)]
+        data = "".join(f"{value},{planter.rng.randrange(99999)},済\r\n" for value in values).encode("cp932")
+        planter.raw.append(RawPiece("unallocated", data, 0, None))
+        for value in values:
+            planter.bait(value, "")
+
+
 @dataclass(frozen=True, slots=True)
 class DecoyKind:
     """A kind of decoy; `share` is how many are planted, relative to the others."""
@@ -411,6 +609,25 @@ DECOYS: tuple[DecoyKind, ...] = (
     DecoyKind("blank form", blank_form),
     DecoyKind("program file", binary),
     DecoyKind("utf-16 resources", utf16_strings),
+    DecoyKind("column 個人番号, random", random_under_label),
+    DecoyKind("small tables, all pass", small_tables),
+    DecoyKind("right beside the words 個人番号", near_label, 4),
+    DecoyKind("record of handling My Numbers", handling_record),
+    DecoyKind("json flags about My Numbers", flags),
+    DecoyKind("survey csv", survey("csv"), 4),
+    DecoyKind("survey xlsx", survey("xlsx"), 4),
+    DecoyKind("three numbers of four digits", triples, 4),
+    DecoyKind("three cells of four digits", triples_xlsx),
+    DecoyKind("touching letters", lines("txt", touching_letters)),
+    DecoyKind("column 電話 +81", column("電話", international)),
+    DecoyKind("text phone +81", prose("TEL ", international)),
+    DecoyKind("file names with times", stamped_names, 1),
+    DecoyKind("message identifiers", message_headers),
+    DecoyKind("source code of a checker", checker_source),
+    DecoyKind("deleted list of orders", deleted_orders),
+    DecoyKind("unallocated letters", raw_text),
+    DecoyKind("unallocated digits in noise", raw_digits, 4),
+    DecoyKind("unallocated list of orders", raw_column, 4),
 )
 
 

@@ -119,7 +119,8 @@ class RawPiece:
     place: RawPlace
     data: bytes = field(repr=False)
     at: int
-    truth: Truth
+    truth: Truth | None
+    """None for a decoy."""
 
 
 class Planter:
@@ -832,6 +833,220 @@ def raw_column(planter: Planter) -> None:
         planter.raw.append(RawPiece("unallocated", data if number == 0 else b"", at, truth))
 
 
+# --- As people really write -------------------------------------------------------------------------------------------
+
+LABELS = (
+    "個 人 番 号", "ﾏｲﾅﾝﾊﾞｰ", "Ｍｙ Ｎｕｍｂｅｒ", "個人番号(12桁)", "[マイナンバー]", "個人番号/法人番号",
+    "本人確認済 個人番号", "配偶者の個人番号", "扶養親族1 マイナンバー", "MyNumber", "INDIVIDUAL NUMBER (個人番号)",
+)  # fmt: skip
+HEADERS = (
+    "個人番号(配偶者)", "マイナンバー_本人", "kojin_bango", "KOJINBANGO", "個人番号１", "受給者個人番号",
+    "個人No(マイナンバー)", "ﾏｲﾅﾝﾊﾞｰ", "個 人 番 号",
+)  # fmt: skip
+ODD: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("underscores", lambda d: grouped(d, "_")),
+    ("slashes", lambda d: grouped(d, "/")),
+    ("two spaces", lambda d: grouped(d, "  ")),
+    ("tabs", lambda d: grouped(d, "\t")),
+    ("space hyphen space", lambda d: grouped(d, " - ")),
+    ("full-width full stop", lambda d: grouped(d, "．")),
+    ("middle dot", lambda d: grouped(d, "・")),
+    ("mixed width", lambda d: d[:4].translate(FULLWIDTH) + d[4:]),
+    ("mixed separators", lambda d: f"{d[:4]}-{d[4:8]} {d[8:]}"),
+    ("two groups of six", lambda d: f"{d[:6]} {d[6:]}"),
+    ("three digits, commas", lambda d: ",".join((d[:3], d[3:6], d[6:9], d[9:]))),
+    ("brackets", lambda d: f"「{d}」"),
+    ("cut by a line break", lambda d: f"{d[:4]}-{d[4:8]}-\r\n{d[8:]}"),
+)
+
+
+def labels(planter: Planter) -> None:
+    """The label as it stands in real forms and mails."""
+    lines, planted = [], []
+    for name in LABELS:
+        digits = planter.number()
+        lines += [planter.prose(3), f"{name} {digits}\r\n"]
+        planted.append((digits, name))
+    path = planter.put("様々", "txt", ("".join(lines) + planter.prose(4)).encode("cp932"))
+    for digits, name in planted:
+        planter.note(digits, path, written=f"label {name}", encoding="cp932")
+
+
+def headers(planter: Planter) -> None:
+    """Tables with the names that programs give the column."""
+    for header in HEADERS:
+        rows = planter.staff(5)
+        text = f"code,name,{header},flag\r\n"
+        text += "".join(f"{who.staff_number},{who.name},{digits},1\r\n" for who, digits in rows)
+        path = planter.put("抽出", "csv", text.encode("cp932"))
+        for _, digits in rows:
+            planter.note(digits, path, written=f"header {header}", encoding="cp932")
+
+
+def odd_separators(planter: Planter) -> None:
+    """Separators that forms and word processors leave behind."""
+    lines, planted = [], []
+    for name, write in ODD:
+        digits = planter.number()
+        lines += [planter.prose(3), f"個人番号:{write(digits)}\r\n"]
+        planted.append((digits, name))
+    path = planter.put("書式", "txt", ("".join(lines) + planter.prose(4)).encode("cp932"))
+    for digits, name in planted:
+        planter.note(digits, path, written=f"odd: {name}", encoding="cp932", minimum="medium")
+
+
+def transposed(planter: Planter) -> None:
+    """Persons side by side: the label stands in the first cell of the row."""
+    staff = planter.staff(6)
+    text = "氏名," + ",".join(who.name for who, _ in staff) + "\r\n"
+    text += "生年月日," + ",".join(who.birth for who, _ in staff) + "\r\n"
+    text += "個人番号," + ",".join(digits for _, digits in staff) + "\r\n"
+    path = planter.put("横並び", "csv", text.encode("cp932"))
+    for _, digits in staff:
+        planter.note(digits, path, written="transposed table", encoding="cp932")
+
+
+def titled_sheet(planter: Planter) -> None:
+    """A sheet as clerks make it: title, note, two rows of header, the number for the person and for the spouse."""
+    rows: Rows = [
+        ["令和7年 個人番号収集台帳"],
+        ["取扱注意"],
+        [],
+        ["社員", "", "個人番号", ""],
+        ["番号", "氏名", "本人", "配偶者"],
+    ]
+    values = []
+    for row in range(12):
+        who, digits = planter.staff(1)[0]
+        spouse = planter.number() if row % 3 == 0 else ""
+        rows.append([who.staff_number, who.name, grouped(digits, " "), spouse or ("未提出" if row % 2 else "")])
+        values += [digits, *([spouse] if spouse else [])]
+    path = planter.put("収集", "xlsx", documents.xlsx([("台帳", rows)]))
+    for digits in values:
+        planter.note(digits, path, written="sheet with title rows")
+
+
+def sparse_column(planter: Planter) -> None:
+    """A long roster in which only few have handed in their number."""
+    lines = ["社員番号,氏名,個人番号,備考"]
+    values = []
+    for row in range(200):
+        who = person(planter.rng)
+        digits = planter.number() if row % 40 == 7 else ""
+        lines.append(f"{who.staff_number},{who.name},{digits},{'提出済' if digits else '未提出'}")
+        values += [digits] if digits else []
+    path = planter.put("提出状況", "csv", "".join(f"{line}\r\n" for line in lines).encode("cp932"))
+    for digits in values:
+        planter.note(digits, path, written="sparse column", encoding="cp932")
+
+
+def kept_as_text(planter: Planter) -> None:
+    """Tricks that keep the leading zero in a CSV: `="0…"` and an apostrophe."""
+    staff = planter.staff(8)
+    lines = ["氏名,個人番号"]
+    forms = ('="{}"', "'{}")
+    lines += [f"{who.name},{forms[row % 2].format(digits)}" for row, (who, digits) in enumerate(staff)]
+    path = planter.put("取込用", "csv", "".join(f"{line}\r\n" for line in lines).encode("cp932"))
+    for _, digits in staff:
+        planter.note(digits, path, written="kept as text", encoding="cp932")
+
+
+def posted_form(planter: Planter) -> None:
+    """What a browser sends and keeps: form data, percent-encoded."""
+    one, two = planter.number(), planter.number()
+    text = (
+        "POST /nenmatsu HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n"
+        f"name=%E5%B1%B1%E7%94%B0&kojinBango={one}&%E5%80%8B%E4%BA%BA%E7%95%AA%E5%8F%B7={two}&ok=1\r\n"
+    )
+    path = planter.put("form", "dat", text.encode())
+    planter.note(one, path, written="form data, kojinBango=")
+    planter.note(two, path, written="form data, label percent-encoded", minimum="medium")
+
+
+def chat(planter: Planter) -> None:
+    """A chat export: question in one message, number in the next."""
+    one, two = planter.number(), planter.number()
+    messages = [
+        {"from": "A", "text": "マイナンバーを教えてもらえますか?"},
+        {"from": "B", "text": f"{grouped(one, ' ')} です"},
+        {"from": "A", "text": "ありがとうございます"},
+        {"from": "B", "text": f"妻のマイナンバーは{two.translate(FULLWIDTH)}です"},
+    ]
+    text = "".join(json.dumps(message, ensure_ascii=False) + "\n" for message in messages)
+    path = planter.put("chat", "jsonl", text.encode())
+    planter.note(one, path, written="chat, asked one message before", encoding="utf-8", minimum="medium")
+    planter.note(two, path, written="chat, same message", encoding="utf-8")
+
+
+def quoted_mail(planter: Planter) -> None:
+    """A reply that quotes the number."""
+    digits = planter.number()
+    quoted = ("お世話になります。", "個人番号は以下です。", f"\u3000{grouped(digits, '-')}", "以上")
+    body = "了解しました。\r\n\r\n" + "".join(f"> {line}\r\n" for line in quoted)
+    path = planter.put("返信", "eml", documents.mail("Re: 個人番号", body, charset="iso-2022-jp", transfer="7bit"))
+    planter.note(digits, path, written="quoted reply")
+
+
+def disguised(ending: str) -> Callable[[Planter], None]:
+    """An office file or archive under a name that says something else."""
+
+    def make(planter: Planter) -> None:
+        if ending == "jpg":
+            rows, values = sheet_rows(planter, str)
+            data = documents.xlsx([("名簿", rows)])
+        elif ending == "bak":
+            data, values = roster(planter)
+        else:
+            csv, values = roster(planter)
+            data = documents.zip_file([("a/名簿.csv", csv)], cp932=True)
+        path = planter.put("IMG", ending, data)
+        for digits in values:
+            planter.note(digits, path, written=f"named .{ending}")
+
+    return make
+
+
+def chained(planter: Planter) -> None:
+    """A workbook in a zip in a mail in a tar.gz."""
+    rows, values = sheet_rows(planter, str)
+    packed = documents.zip_file([("名簿.xlsx", documents.xlsx([("名簿", rows)]))], cp932=True)
+    message = documents.mail("送付", "添付のとおり", attachments=[("名簿.zip", packed)])
+    path = planter.put("控え", "tar.gz", documents.tar([("受信/1.eml", message)], compression="gz"))
+    for digits in values:
+        planter.note(digits, path, container="受信/1.eml!/名簿.zip!/名簿.xlsx", written="xlsx in zip in mail in tar.gz")
+
+
+def docx_below(planter: Planter) -> None:
+    """A Word table with the label above the number, and a number as a list item."""
+    who, one = planter.staff(1)[0]
+    two = planter.number()
+    table = [["氏名", "生年月日"], [who.name, who.birth], ["個人番号", "続柄"], [grouped(one, " "), "本人"]]
+    data = documents.docx([["提出者一覧"], ["マイナンバー:"], [f"・{grouped(two, '-')}"]], table=table)
+    path = planter.put("届出", "docx", data)
+    planter.note(one, path, written="docx label above")
+    planter.note(two, path, written="docx label in the paragraph before")
+
+
+def pdf_roster(planter: Planter) -> None:
+    """A PDF table: the header on the first page only, sixty persons."""
+    staff = planter.staff(60)
+    lines = ["個人番号一覧", "氏名        個人番号        生年月日"]
+    lines += [f"{who.name}  {digits}  {who.birth}" for who, digits in staff]
+    path = planter.put("一覧", "pdf", documents.pdf(lines))
+    for _, digits in staff:
+        planter.note(digits, path, written="PDF table of several pages")
+
+
+def program_memory(planter: Planter) -> None:
+    """Labelled text in UTF-16LE between bytes that are no text, as in a crash dump."""
+    digits = planter.number()
+    data = (
+        planter.rng.randbytes(5000) + b"\0\0" + f"個人番号:{digits}\0".encode("utf-16-le") + planter.rng.randbytes(5000)
+    )
+    path = planter.put("crash", "dmp", data)
+    planter.note(digits, path, written="UTF-16 in a dump", encoding="utf-16-le")
+
+
 # --- All kinds --------------------------------------------------------------------------------------------------------
 
 
@@ -938,6 +1153,21 @@ KINDS: tuple[PlaceKind, ...] = (
     PlaceKind("unallocated without label", raw("unallocated", "unallocated", labelled=False, minimum="low")),
     PlaceKind("unallocated rows of a csv", raw_column),
     PlaceKind("file slack", raw("slack", "slack")),
+    PlaceKind("labels of real forms", labels),
+    PlaceKind("headers of real exports", headers),
+    PlaceKind("odd separators", odd_separators),
+    PlaceKind("transposed table", transposed),
+    PlaceKind("xlsx with title rows", titled_sheet),
+    PlaceKind("column mostly empty", sparse_column),
+    PlaceKind("csv kept as text", kept_as_text),
+    PlaceKind("form data of a browser", posted_form),
+    PlaceKind("chat", chat),
+    PlaceKind("eml quoted reply", quoted_mail),
+    *(PlaceKind(f"disguised as .{ending}", disguised(ending)) for ending in ("jpg", "bak", "dat")),
+    PlaceKind("chain of four containers", chained),
+    PlaceKind("docx label above", docx_below),
+    PlaceKind("pdf table", pdf_roster),
+    PlaceKind("utf-16 in a dump", program_memory),
     PlaceKind("between partitions", raw("gap", "outside")),
     PlaceKind("$LogFile", raw("log_file", "metadata", "utf-16-le", minimum="medium"), ("ntfs",)),
     PlaceKind("slack of an MFT record", raw("mft_slack", "metadata|slack", "utf-16-le", minimum="medium"), ("ntfs",)),
