@@ -450,7 +450,8 @@ def encoding_of(data: bytes) -> Encoding | None:
             return wide
     controls = len(sample.translate(None, bytes(set(range(256)) - (set(range(32)) - _TEXT_CONTROLS) - {0x7F})))
     if controls * 100 > len(sample):
-        return None
+        # Full-width text in UTF-16 has no zero bytes, but the low bytes of its digits are control characters.
+        return utf_16_of(sample)
     if sample.isascii():
         if _JIS_ESCAPE.search(data):
             return "iso2022_jp"

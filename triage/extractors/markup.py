@@ -188,6 +188,8 @@ class _Tags:
                 self._row += 1
                 self._column = 0
         elif name == "table" and not self._xml:
+            if closing:
+                self._end_cell(out)
             # A cell that holds a table is layout: its inner cells count.
             self._cell = None
             out.put("\n", start)
@@ -307,7 +309,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
     if _JSON.match(head):
         yield from _json(source, context)
         return
-    is_html = _HTML.search(head) is not None
+    is_html = "<html" in head.lower() if head.lstrip().startswith("<?xml") else _HTML.search(head) is not None
     declared = _CHARSET.search(head)
     preferred = _CHARSETS.get(declared[1].lower()) if declared else None
     tags = _Tags(source.container, xml=not is_html)

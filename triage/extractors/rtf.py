@@ -30,7 +30,7 @@ _TOKEN = re.compile(
 _BIN_TOKEN = re.compile(rb"\\bin([0-9]{1,9}) ?")
 _SKIPPED = frozenset(
     "fonttbl colortbl stylesheet pict themedata colorschememapping datastore latentstyles listtable listoverridetable "
-    "rsidtbl pgdsctbl generator filetbl xmlnstbl blipuid panose falt mmathPr pnseclvl bkmkstart bkmkend fldtype".split()
+    "rsidtbl pgdsctbl revtbl atnid atntime atndate atnref atnparent atrfstart atrfend generator filetbl xmlnstbl blipuid panose falt mmathPr pnseclvl bkmkstart bkmkend fldtype".split()
 )
 _OWN_LINES = frozenset(
     "title subject author manager company operator category keywords comment doccomm propname staticval header headerl "
@@ -78,6 +78,7 @@ class _Reader:
         self.source = source
         self.context = context
         self.prose = Prose(source.container, "body", encoding="rtf")
+        self.notes = Prose(source.container, "notes", location="notes", encoding="rtf")
         self.ready: list[Text | Problem | Child] = []
         self.group = _Group("cp932", 1, skip=False, object_data=False)
         self.stack: list[_Group] = []
@@ -87,7 +88,6 @@ class _Reader:
         self.in_fonts = 0
         self.pending = bytearray()
         self.to_skip = 0
-        self.star = False
         self.cell: list[str] = []
         self.cells: list[CellValue] = []
         self.in_table = False
@@ -98,7 +98,10 @@ class _Reader:
         self.hexed = bytearray()
 
     def put(self, text: str) -> None:
-        if self.in_table:
+        if self.group.own_line:
+            # Comments, notes, headers and properties stand in the middle of the text they belong to.
+            self.ready += self.notes.add(text)
+        elif self.in_table:
             self.cell.append(text)
         else:
             self.ready += self.prose.add(text)
@@ -123,17 +126,17 @@ class _Reader:
         group = self.group
         self.stack.append(group)
         self.group = _Group(group.code_page, group.unicode_skip, skip=group.skip, object_data=group.object_data)
-        self.star = False
+        self.group.own_line = group.own_line
 
     def close_group(self) -> None:
         self.flush()
         if self.in_fonts and len(self.stack) <= self.in_fonts:
             self.in_fonts = 0
         ended = self.group
-        if ended.own_line and not ended.skip:
-            self.put("\n")
         if self.stack:
             self.group = self.stack.pop()
+        if ended.own_line and not self.group.own_line and not ended.skip:
+            self.ready += self.notes.add("\n")
         if ended.object_data and not self.group.object_data:
             self.embedded()
 
@@ -243,16 +246,16 @@ class _Reader:
             self.table = None
 
     def symbol(self, mark: bytes) -> None:
+        if mark in (b"\\", b"{", b"}"):
+            # May be the second byte of a character whose first is in hexadecimal.
+            self.characters(mark)
+            return
         self.flush()
-        if mark == b"*":
-            self.star = True
-        elif mark == b"~":
+        if mark == b"~":
             self.put("\u00a0")
         elif mark in (b"_", b"-"):
             # A hyphen that does not break is seen; an optional one is not.
             self.put("-" if mark == b"_" else "")
-        elif mark in (b"\\", b"{", b"}"):
-            self.pending += mark
         elif mark in (b"\r", b"\n"):
             self.put("\n")
 
@@ -273,6 +276,7 @@ class _Reader:
         self.flush()
         self.end_table()
         self.ready += self.prose.finish()
+        self.ready += self.notes.finish()
 
 
 def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:

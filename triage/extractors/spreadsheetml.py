@@ -181,7 +181,7 @@ def _row_cells(body: bytes, strings: SharedStrings) -> list[CellValue]:
                 value = html.unescape(value)
         if b"<f" in inner or b":f" in inner:
             formula = _FORMULA.search(inner)
-            if formula and _LONG_FORMULA.search(text := _text(formula[1])) and text != value:
+            if formula and _LONG_FORMULA.search(text := _text(formula[1])) and (not value or value not in text):
                 # A number may stand in the formula alone: ="123456789018", TEXT(12345678901,"0").
                 value = f"{value} ={text}" if not numeric else value
         if value:

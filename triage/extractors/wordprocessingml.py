@@ -61,7 +61,7 @@ class Paragraphs:
             self._taking = True
         elif name == "tab":
             self._put("\t")
-        elif name in ("br", "cr"):
+        elif name in ("br", "cr", "txbxContent"):
             self._put("\n")
         elif name == "noBreakHyphen":
             self._put("-")
