@@ -201,6 +201,11 @@ class Case:
     # --- facts --------------------------------------------------------------------------------------------------------
 
     @property
+    def first(self) -> Entry:
+        """The first entry, `case.open`."""
+        return self._first
+
+    @property
     def case_id(self) -> str:
         """Id of the case, from its first entry."""
         return str(self._first.body["case_id"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chain_of_custody import console, options, record_cli
+from chain_of_custody import checkpoint_cli, console, options, record_cli
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
@@ -282,6 +282,17 @@ def _print_verification(result: Verification) -> None:
         f"台帳: {result.entry_count} 項、作業 {result.session_count} 回、{result.first_ts} 〜 {result.last_ts}",
         f"ledger: {result.entry_count} entries, {result.session_count} sessions, {result.first_ts} to {result.last_ts}",
     )
+    for state in result.checkpoints:
+        who = "、".join(f"{name}({role})" for name, role in state.signers) or text("署名なし", "unsigned")
+        say(
+            f"チェックポイント: 第 {state.size} 項まで、署名 {who}",
+            f"checkpoint: {state.size} entries, signed by {who}",
+        )
+    if result.hashed_files:
+        say(
+            f"ハッシュを再計算して一致: {result.hashed_files} 件",
+            f"hashed again and equal: {result.hashed_files} files",
+        )
     for finding in result.findings:
         where = (
             text(f"第 {finding.seq} 項", f"entry {finding.seq}") if finding.seq is not None else text("全体", "case")
@@ -304,10 +315,32 @@ def _print_verification(result: Verification) -> None:
         "Verify the ledger. Exit codes: 0 OK, 1 NG, 3 cannot tell.",
         "custody verify",
         "custody verify 2026-017 --json",
+        "custody verify 2026-017 --against kept/000000123.txt --images /mnt/evidence",
     ),
 )
 def verify(
     folder: FolderArgument = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="CHECKPOINT|FINGERPRINT",
+            help=text(
+                "手元に控えたもの: チェックポイントのファイルか、指紋 64 桁",
+                "what you kept yourself: a checkpoint file, or the fingerprint",
+            ),
+        ),
+    ] = None,
+    images: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--images",
+            metavar="DIR",
+            help=text(
+                "このフォルダーの画像などを読み直してハッシュを比べる(複数可)", "hash files here again (repeatable)"
+            ),
+        ),
+    ] = None,
     case: CaseOption = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
@@ -321,7 +354,7 @@ def verify(
     total = file.stat().st_size if file.is_file() else None
     with console.progress(text("検証中", "verifying"), total) as bar:
         move: Callable[[int], None] = lambda position: bar.update(completed=position)  # noqa: E731
-        result = verify_case(path, progress=move)
+        result = verify_case(path, against=against, images=images or (), progress=move)
     if as_json:
         console.print_json(result.to_json())
     else:
@@ -331,6 +364,7 @@ def verify(
 
 app.add_typer(keys_app, name="keys")
 record_cli.add_to(app)
+checkpoint_cli.add_to(app)
 
 
 def main() -> None:

@@ -140,6 +140,11 @@ def write_text(value: str) -> None:
     sys.stdout.write(value)
 
 
+def print_text(value: str) -> None:
+    """Text on standard output as it is."""
+    sys.stdout.write(value)
+
+
 def notice(ja: str, en: str) -> None:
     """One line for the user on standard error, in the language of this run."""
     error_console().print(text(ja, en), markup=False)

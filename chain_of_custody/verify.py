@@ -25,14 +25,16 @@ from chain_of_custody import clock, details, entries, jcs, ledger, lock, merkle,
 from chain_of_custody.entries import Entry, EntryError
 from chain_of_custody.errors import CaseNotFoundError, LedgerError
 from chain_of_custody.people import KEY_ENTRIES, People, PeopleHistory
+from chain_of_custody.related import Related
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
     from chain_of_custody.jcs import Json
     from chain_of_custody.ledger import Head
+    from chain_of_custody.related import CheckpointState
 
 Severity = Literal["ng", "unknown", "note"]
 Verdict = Literal["ok", "ng", "unknown"]
@@ -73,6 +75,11 @@ class Verification:
     first_ts: str = ""
     last_ts: str = ""
     session_count: int = 0
+    origin: str = ""
+    policy: dict[str, str] = field(default_factory=dict)
+    checkpoints: list[CheckpointState] = field(default_factory=list)
+    hashed_files: int = 0
+    """Files that were hashed again and fit (`images`)."""
     people: People = field(default_factory=People)
     counts: dict[Severity, int] = field(default_factory=lambda: {"ng": 0, "unknown": 0, "note": 0})
 
@@ -107,6 +114,15 @@ class Verification:
             "first": self.first_ts,
             "last": self.last_ts,
             "sessions": self.session_count,
+            "checkpoints": [
+                {
+                    "size": state.size,
+                    "entry": state.seq,
+                    "signed_by": [f"{who} ({role})" for who, role in state.signers],
+                }
+                for state in self.checkpoints
+            ],
+            "hashed_files": self.hashed_files,
             "counts": {name: count for name, count in self.counts.items()},  # noqa: C416 - a plain dict of str
             "findings": [finding.to_json() for finding in self.findings],
         }
@@ -148,8 +164,15 @@ def _failing(batch: list[tuple[int, Ed25519PublicKey, bytes, bytes]]) -> list[in
 class _Reader:
     """Walks the ledger once, entry by entry, and collects what it finds."""
 
-    def __init__(self, case: Path, result: Verification, submit: Callable[[list[_Job]], None]) -> None:
+    def __init__(
+        self,
+        case: Path,
+        result: Verification,
+        submit: Callable[[list[_Job]], None],
+        related: Related,
+    ) -> None:
         self.case = case
+        self.related = related
         self.result = result
         self.tree = merkle.Tree()
         self.sessions: dict[str, _Session] = {}
@@ -172,6 +195,7 @@ class _Reader:
     def line(self, line: bytes, number: int) -> None:
         """Check one whole line (without newline); `number` counts lines from 1."""
         self.tree.add(merkle.leaf_hash(line))
+        self.related.after_line(self.tree)
         line_hash = hashlib.sha256(line).hexdigest()
         try:
             entry = entries.parse_line(line)
@@ -192,6 +216,7 @@ class _Reader:
         self._pairs(entry)
         if entry.type in KEY_ENTRIES:
             self._keys(entry)
+        self.related.entry(entry, self.result)
         if entry.details is not None:
             self.details[entry.details] = entry.seq
         if entry.type == "ledger.recovered":
@@ -226,6 +251,9 @@ class _Reader:
             return
         result.case_id = str(entry.body["case_id"])
         result.name = str(entry.body.get("name", ""))
+        result.origin = str(entry.body["origin"])
+        policy = entry.body["policy"]
+        result.policy = {str(k): str(v) for k, v in policy.items()} if isinstance(policy, dict) else {}
         self.script = str(entry.body["verify_sh"]) if "verify_sh" in entry.body else None
         try:
             result.people = People.from_first(entry)
@@ -433,6 +461,8 @@ class _Reader:
         self._script()
         self._details_files()
         self._recovered_files()
+        self.result.entry_count = self.tree.size
+        self.related.finish(self.result)
         self.result.session_count = len(self.sessions)
 
     def _derived_files(self) -> None:
@@ -603,10 +633,17 @@ class _HeadCheck:
 
 
 def verify_case(
-    case: Path, *, threads: int | None = None, progress: Callable[[int], None] | None = None
+    case: Path,
+    *,
+    against: str | Path | None = None,
+    images: Sequence[Path] = (),
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Verification:
     """Verify the case in `case` without writing anything.
 
+    `against` is what was kept outside: the fingerprint in hex, or a checkpoint file (signatures beside it are checked).
+    `images` are files and folders that are hashed again and compared with what entries state.
     `threads` verify signatures (default: one for each processor); `progress` is called with the bytes read so far.
     Raises CaseNotFoundError when there is no ledger, LedgerError when it cannot be read.
     """
@@ -618,7 +655,8 @@ def verify_case(
             f"not a case (no ledger.jsonl): {case}",
         )
     try:
-        _verify(case, result, threads or os.cpu_count() or 1, progress)
+        related = Related(case, against, images)
+        _verify(case, result, threads or os.cpu_count() or 1, progress, related)
     except OSError as error:
         raise LedgerError(
             f"事案を読めません: {error.filename or path}: {error.strerror}",
@@ -629,11 +667,17 @@ def verify_case(
     return result
 
 
-def _verify(case: Path, result: Verification, threads: int, progress: Callable[[int], None] | None) -> None:
+def _verify(
+    case: Path,
+    result: Verification,
+    threads: int,
+    progress: Callable[[int], None] | None,
+    related: Related,
+) -> None:
     futures: list[Future[list[int]]] = []
     with ThreadPoolExecutor(threads) as pool:
         # OpenSSL verifies without holding the interpreter's lock, so threads use all processors.
-        reader = _Reader(case, result, lambda batch: futures.append(pool.submit(_failing, batch)))
+        reader = _Reader(case, result, lambda batch: futures.append(pool.submit(_failing, batch)), related)
         try:
             size, heads = _snapshot(case)
         except FileNotFoundError:
@@ -654,7 +698,6 @@ def _verify(case: Path, result: Verification, threads: int, progress: Callable[[
             )
         head_check.report(reader, size)
         _collect(result, futures, 0)
-    result.entry_count = reader.tree.size
     result.root = reader.tree.root().hex()
 
 

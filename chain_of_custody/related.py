@@ -1,0 +1,497 @@
+"""What verification checks beside the lines themselves.
+
+That is: checkpoints and their signatures, attached files, transfers, images, and what the reader kept outside.
+
+Each `checkpoint`, `cosigned` and record with files names what must still be there; what was recorded and is gone is NG.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
+
+from chain_of_custody import checkpoints, entries, signing
+from chain_of_custody.errors import UsageError
+from chain_of_custody.records import ATTACHMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chain_of_custody.checkpoints import Checkpoint
+    from chain_of_custody.entries import Entry, FileHash
+    from chain_of_custody.jcs import Json
+    from chain_of_custody.merkle import Tree
+    from chain_of_custody.verify import Verification
+
+_GAP_NS = 24 * 3600 * 1_000_000_000
+_HEX = set("0123456789abcdef")
+
+
+@dataclass(slots=True)
+class CheckpointState:
+    """A checkpoint as recorded, and who signed it."""
+
+    size: int
+    seq: int
+    sha256: str
+    root: str
+    signers: list[tuple[str, str]] = field(default_factory=list)
+    """(id, role) of those whose signature holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    size: int
+    seq: int
+    who: str
+    sha256: str
+    time_ns: int
+
+
+@dataclass(slots=True)
+class _Offer:
+    seq: int
+    to: str
+    files: frozenset[FileHash]
+    actor: str
+
+
+def _texts(value: Json) -> Iterator[str]:
+    """All texts inside a body."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _base_name(text: str) -> str:
+    return PureWindowsPath(text).name if "\\" in text else PurePosixPath(text).name
+
+
+class Related:
+    """Collects while the ledger is read, judges at the end."""
+
+    def __init__(self, case: Path, against: str | Path | None, images: Sequence[Path]) -> None:
+        self.case = case
+        self.fingerprint: str | None = None
+        self.outside: Checkpoint | None = None
+        self.outside_path: Path | None = None
+        text = str(against).lower() if against is not None else ""
+        if len(text) == 64 and set(text) <= _HEX:
+            self.fingerprint = text
+        elif against is not None:
+            self.outside_path = Path(against)
+            self.outside = checkpoints.read(self.outside_path)
+        self.images = images
+        for folder in images:
+            if not folder.exists():
+                raise UsageError(f"ありません: {folder}", f"not there: {folder}")
+        self.roots: dict[int, bytes] = {}
+        self._sizes = {
+            int(path.name[:9])
+            for path in self._checkpoint_files()
+            if path.suffix == ".txt" and path.name[:9].isdecimal()
+        }
+        if self.outside is not None:
+            self._sizes.add(self.outside.size)
+        self.checkpoints: dict[int, CheckpointState] = {}
+        self._signatures: list[_Signature] = []
+        self._offers: dict[int, _Offer] = {}
+        self._attached: dict[str, int] = {}
+        self._removed: set[str] = set()
+        self._stated: dict[FileHash, int] = {}
+        self._image_files: dict[FileHash, int] = {}
+        self._names: set[str] = set()
+        self._out_since: dict[str, Entry] = {}
+        self._explained: list[tuple[int, int]] = []
+        self._gaps: list[tuple[Entry, int]] = []
+
+    def _checkpoint_files(self) -> list[Path]:
+        folder = self.case / checkpoints.FOLDER
+        return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+
+    # --- while reading ------------------------------------------------------------------------------------------------
+
+    def after_line(self, tree: Tree) -> None:
+        """Keep the root at each size that somebody signed."""
+        if tree.size in self._sizes:
+            self.roots[tree.size] = tree.root()
+
+    def entry(self, entry: Entry, result: Verification) -> None:
+        """Take one entry into account."""
+        if entry.type == "checkpoint":
+            self._checkpoint(entry, result)
+        elif entry.type == "cosigned":
+            who, size = str(entry.body["who"]), self._size(entry)
+            self._signatures.append(_Signature(size, entry.seq, who, str(entry.body["sha256"]), entry.time_ns))
+        elif entry.type.startswith("transfer."):
+            self._transfer(entry, result)
+        elif entry.type == "redacted":
+            self._removed.add(str(entry.body["sha256"]))
+        if entry.type.startswith("record.") or entry.type == "note":
+            self._attached.update(dict.fromkeys((file.sha256 for file in entry.outputs), entry.seq))
+        if entry.body.get("late"):
+            result.add(
+                "note",
+                "late",
+                entry.seq,
+                f"事後記録です(行われた時刻 {entry.body.get('at')}、記録 {entry.ts})",
+                f"recorded later (happened {entry.body.get('at')}, recorded {entry.ts})",
+            )
+        self._custody(entry)
+        if self.images and (entry.inputs or entry.outputs):
+            for file in (*entry.inputs, *entry.outputs):
+                self._stated.setdefault(file, entry.seq)
+            if entry.type == "image.end":
+                self._image_files.update(dict.fromkeys(entry.outputs, entry.seq))
+            self._names.update(_base_name(text) for text in _texts(dict(entry.body)) if text)
+
+    @staticmethod
+    def _size(entry: Entry) -> int:
+        text = str(entry.body["size"])
+        return int(text) if text.isdecimal() and len(text) < 10 else 0
+
+    def _checkpoint(self, entry: Entry, result: Verification) -> None:
+        size = self._size(entry)
+        if not 0 < size < entry.seq:
+            result.add(
+                "ng", "checkpoint", entry.seq, "チェックポイントの項数が不正です", "impossible size of a checkpoint"
+            )
+            return
+        self.checkpoints[size] = CheckpointState(size, entry.seq, str(entry.body["sha256"]), str(entry.body["root"]))
+
+    def _transfer(self, entry: Entry, result: Verification) -> None:
+        if entry.type == "transfer.offer":
+            self._offers[entry.seq] = _Offer(entry.seq, str(entry.body["to"]), frozenset(entry.outputs), entry.actor)
+            return
+        offer = self._offers.pop(int(str(entry.body["offer"])), None)
+        if offer is None:
+            result.add("ng", "transfer", entry.seq, "対応する申出がありません", "answers no open offer")
+        elif entry.actor != offer.to:
+            result.add(
+                "ng",
+                "transfer",
+                entry.seq,
+                f"申出(第 {offer.seq} 項)の相手 {offer.to} 以外による応答です",
+                f"answered by another person than {offer.to}, to whom entry {offer.seq} offers",
+            )
+        elif entry.type == "transfer.accept" and frozenset(entry.inputs) != offer.files:
+            result.add(
+                "ng",
+                "transfer",
+                entry.seq,
+                f"受領したもののハッシュが申出(第 {offer.seq} 項)と一致しません",
+                f"what was accepted differs from what entry {offer.seq} offers",
+            )
+
+    def _custody(self, entry: Entry) -> None:
+        """Where a thing went out of storage and nothing says for a day who had it."""
+        if entry.type == "record.custody":
+            times = [entries.time_ns_of(str(entry.body[name])) for name in ("since", "until") if name in entry.body]
+            if len(times) == 2:
+                self._explained.append((times[0], times[1]))
+        if entry.item is None:
+            return
+        out = self._out_since.pop(entry.item, None)
+        if out is not None and entry.time_ns - out.time_ns > _GAP_NS:
+            self._gaps.append((out, entry.time_ns))
+        if entry.type == "record.storage" and entry.body.get("direction") == "out":
+            self._out_since[entry.item] = entry
+
+    # --- at the end ---------------------------------------------------------------------------------------------------
+
+    def finish(self, result: Verification) -> None:
+        """Judge everything that was collected."""
+        self._judge_checkpoints(result)
+        self._judge_signatures(result)
+        self._judge_policy(result)
+        self._judge_attachments(result)
+        self._judge_outside(result)
+        self._judge_images(result)
+        for offer in self._offers.values():
+            result.add(
+                "note",
+                "no_answer",
+                offer.seq,
+                f"{offer.to} への受渡しの申出に応答がありません",
+                f"the offer to {offer.to} was not answered",
+            )
+        for out, until_ns in self._gaps:
+            if not any(since <= out.time_ns and end >= until_ns for since, end in self._explained):
+                hours = (until_ns - out.time_ns) // (3600 * 1_000_000_000)
+                result.add(
+                    "note",
+                    "gap",
+                    out.seq,
+                    f"対象物 {out.item} の保管者が {hours} 時間記録されていません",
+                    f"no custodian of {out.item} is recorded for {hours} hours",
+                )
+        result.checkpoints = list(self.checkpoints.values())
+
+    def _judge_checkpoints(self, result: Verification) -> None:
+        for state in self.checkpoints.values():
+            path = self.case / checkpoints.FOLDER / f"{state.size:09d}.txt"
+            try:
+                data = path.read_bytes()
+            except OSError:
+                result.add("ng", "checkpoint", state.seq, f"{path.name} がありません", f"{path.name} is gone")
+                continue
+            try:
+                given = checkpoints.parse(data)
+            except ValueError:
+                given = None
+            if given is None or hashlib.sha256(data).hexdigest() != state.sha256 or given.size != state.size:
+                result.add(
+                    "ng", "checkpoint", state.seq, f"{path.name} が書き換えられています", f"{path.name} was altered"
+                )
+                continue
+            root = self.roots.get(state.size)
+            if (
+                root != given.root
+                or base64.b64encode(given.root).decode() != state.root
+                or given.origin != result.origin
+            ):
+                result.add(
+                    "ng",
+                    "checkpoint",
+                    state.seq,
+                    f"第 {state.size} 項までの内容がチェックポイントと一致しません",
+                    f"the first {state.size} entries are not those of the checkpoint",
+                )
+        named = {f"{size:09d}.txt" for size in self.checkpoints}
+        named |= {self._name(signature) for signature in self._signatures}
+        named |= self.named_files()
+        for path in self._checkpoint_files():
+            if path.name not in named:
+                name = f"{checkpoints.FOLDER}/{path.name}"
+                result.add(
+                    "note", "unnamed_file", None, f"台帳にないファイル: {name}", f"no entry names this file: {name}"
+                )
+
+    def named_files(self) -> set[str]:
+        """Further files in checkpoints/ that entries name."""
+        return set()
+
+    @staticmethod
+    def _name(signature: _Signature) -> str:
+        return checkpoints.signature_name(_sized(signature.size), signature.who)
+
+    def _judge_signatures(self, result: Verification) -> None:
+        for signature in self._signatures:
+            state = self.checkpoints.get(signature.size)
+            name = self._name(signature)
+            if state is None:
+                result.add("ng", "cosigned", signature.seq, "署名の対象がありません", "signs no recorded checkpoint")
+                continue
+            try:
+                data = (self.case / checkpoints.FOLDER / name).read_bytes()
+                message = (self.case / checkpoints.FOLDER / f"{signature.size:09d}.txt").read_bytes()
+            except OSError:
+                result.add(
+                    "ng", "cosigned", signature.seq, f"署名 {name} がありません", f"the signature {name} is gone"
+                )
+                continue
+            if hashlib.sha256(data).hexdigest() != signature.sha256:
+                result.add(
+                    "ng", "cosigned", signature.seq, f"署名 {name} が書き換えられています", f"{name} was altered"
+                )
+                continue
+            self._judge_signature(result, state, signature, data, message)
+
+    def _judge_signature(
+        self,
+        result: Verification,
+        state: CheckpointState,
+        signature: _Signature,
+        data: bytes,
+        message: bytes,
+    ) -> None:
+        for period in result.people.periods:
+            if period.id != signature.who:
+                continue
+            try:
+                signing.verify(data.decode("ascii", "replace"), message, signing.CHECKPOINT_NAMESPACE, period.key)
+            except signing.SignatureError:
+                continue
+            time_ns = self.proven_time(signature.size, signature.time_ns)
+            if period.after_ns is not None and signature.time_ns < period.after_ns:
+                break
+            if period.before_ns is not None and time_ns > period.before_ns:
+                if period.revoked:
+                    result.add(
+                        "unknown",
+                        "doubtful",
+                        signature.seq,
+                        f"要確認: {signature.who} の署名は、失効とされた時刻より後のものです",
+                        f"to be checked: {signature.who} signed after the time since which the key is revoked",
+                    )
+                    return
+                break
+            state.signers.append((signature.who, period.role))
+            return
+        result.add(
+            "ng",
+            "cosigned",
+            signature.seq,
+            f"{signature.who} の署名がチェックポイントか鍵の期間と合いません",
+            f"the signature of {signature.who} does not fit the checkpoint or the time of the key",
+        )
+
+    def proven_time(self, _size: int, entry_time_ns: int) -> int:
+        """The time at which a signature is judged: that of its entry."""
+        return entry_time_ns
+
+    def _judge_policy(self, result: Verification) -> None:
+        if result.policy.get("witness") != "required" or not self.checkpoints:
+            return
+        newest = max(self.checkpoints)
+        for size, state in self.checkpoints.items():
+            if any(role == entries.WITNESS for _, role in state.signers):
+                continue
+            if size == newest:
+                result.add(
+                    "unknown",
+                    "waiting",
+                    state.seq,
+                    "署名待ち: 最新のチェックポイントに立会人の署名がまだありません",
+                    "waiting: no witness has signed the newest checkpoint yet",
+                )
+            else:
+                result.add(
+                    "ng",
+                    "witness",
+                    state.seq,
+                    "方針(witness=required)に反し、立会人の署名がありません",
+                    "no witness signed this checkpoint, though the policy requires it",
+                )
+
+    def _judge_attachments(self, result: Verification) -> None:
+        folder = self.case / ATTACHMENTS
+        for sha256, seq in self._attached.items():
+            try:
+                with (folder / sha256).open("rb") as file:
+                    same = hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            except OSError:
+                if sha256 in self._removed:
+                    result.add("note", "redacted", seq, "添付は墨消し", "the attached file was removed (redacted)")
+                else:
+                    result.add("ng", "attachment", seq, "添付ファイルがありません", "the attached file is gone")
+                continue
+            if not same:
+                result.add(
+                    "ng", "attachment", seq, "添付ファイルが書き換えられています", "the attached file was altered"
+                )
+        if folder.is_dir():
+            for path in sorted(folder.iterdir()):
+                if path.name not in self._attached:
+                    name = f"{ATTACHMENTS}/{path.name}"
+                    result.add(
+                        "note", "unnamed_file", None, f"台帳にないファイル: {name}", f"no entry names this file: {name}"
+                    )
+
+    # --- what was kept outside ----------------------------------------------------------------------------------------
+
+    def _judge_outside(self, result: Verification) -> None:
+        if self.fingerprint is not None and self.fingerprint != result.fingerprint:
+            result.add(
+                "ng",
+                "against",
+                None,
+                f"事案の指紋が控えと違います(控え {self.fingerprint})",
+                f"the fingerprint is not the one that was kept ({self.fingerprint})",
+            )
+        if self.outside is None or self.outside_path is None:
+            return
+        given = self.outside
+        if given.origin != result.origin:
+            result.add("ng", "against", None, "控えは別の台帳のものです", "the checkpoint kept is of another log")
+        elif given.size not in self.roots:
+            result.add(
+                "ng",
+                "rollback",
+                None,
+                f"台帳が巻き戻されています: 控えは第 {given.size} 項まで、台帳は第 {result.entry_count} 項まで",
+                f"the ledger was rolled back: {given.size} entries were kept, it has {result.entry_count}",
+            )
+        elif self.roots[given.size] != given.root:
+            result.add(
+                "ng",
+                "rewritten",
+                None,
+                f"第 {given.size} 項までの内容が控えと違います(書き換えられています)",
+                f"the first {given.size} entries are not those of the checkpoint kept (rewritten)",
+            )
+        signed = False
+        stem = self.outside_path.name.removesuffix(".txt")
+        for path in sorted(self.outside_path.parent.glob(f"{stem}.*.sig")):
+            who = checkpoints.person_of_signature(path.name)
+            keys = [period.key for period in result.people.periods if period.id == who]
+            if any(_fits(path, given, key) for key in keys):
+                signed = True
+            else:
+                result.add("ng", "against", None, f"控えの署名 {path.name} が合いません", f"{path.name} does not fit")
+        if not signed:
+            result.add("note", "unsigned", None, "控えに署名がありません", "the checkpoint kept carries no signature")
+
+    # --- images -------------------------------------------------------------------------------------------------------
+
+    def _judge_images(self, result: Verification) -> None:
+        if not self.images:
+            return
+        sizes = {file.size for file in self._stated}
+        found: set[FileHash] = set()
+        for path in self._files_to_hash():
+            size = path.stat().st_size
+            named = path.name in self._names
+            if size not in sizes and not named:
+                continue
+            with path.open("rb") as opened:
+                digest = hashlib.file_digest(opened, "sha256").hexdigest()
+            file = entries.FileHash(digest, size)
+            if file in self._stated:
+                found.add(file)
+            elif named:
+                result.add(
+                    "ng",
+                    "image",
+                    None,
+                    f"{path.name} の内容が、台帳のどのハッシュとも一致しません(差替え・改変)",
+                    f"the content of {path.name} fits no hash in the ledger (swapped or altered)",
+                )
+        for file, seq in self._image_files.items():
+            if file not in found:
+                result.add(
+                    "unknown",
+                    "image_missing",
+                    seq,
+                    f"画像(SHA-256 {file.sha256[:16]}…)が見つからず、確かめられません",
+                    f"the image with SHA-256 {file.sha256[:16]}… was not found, so it was not checked",
+                )
+        result.hashed_files = len(found)
+
+    def _files_to_hash(self) -> Iterator[Path]:
+        for place in self.images:
+            if place.is_file():
+                yield place
+            else:
+                yield from sorted(path for path in place.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def _sized(size: int) -> Checkpoint:
+    """A checkpoint of this size, for its file names."""
+    return checkpoints.Checkpoint("", size, b"")
+
+
+def _fits(path: Path, given: Checkpoint, key: str) -> bool:
+    try:
+        signing.verify(path.read_text(encoding="ascii"), given.to_bytes(), signing.CHECKPOINT_NAMESPACE, key)
+    except (OSError, ValueError):
+        return False
+    return True
