@@ -69,7 +69,8 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
             entries += result.entries
             metadata += result.metadata
             problems += result.problems
-            if result.is_sound and result.has_filesystem:
+            if result.has_filesystem:
+                # What the child opened safely is opened here for the content of what it listed.
                 filesystem = open_filesystem(volume, [])
             elif not result.is_sound:
                 continue
