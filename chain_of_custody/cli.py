@@ -12,6 +12,7 @@ from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.transfer_cli import transfer_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -365,6 +366,7 @@ def verify(
 app.add_typer(keys_app, name="keys")
 record_cli.add_to(app)
 checkpoint_cli.add_to(app)
+app.add_typer(transfer_app, name="transfer")
 
 
 def main() -> None:
