@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_MOST_ERRORS = 10_000  # ranges that the imaging tool recorded as unreadable
+
+
 @dataclass(slots=True)
 class Evidence:
     """What is on a medium.
@@ -50,7 +53,10 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
     makes it hang ends as a Problem; NTFS is parsed without it and needs no child. Callers must then be importable by
     a spawned process (`if __name__ == "__main__":`).
     """
-    problems: list[Problem] = []
+    problems: list[Problem] = [
+        Problem(image.layer, "damaged", "could not be read when the image was made", one.offset, one.size)
+        for one in getattr(image, "acquisition_errors", ())[:_MOST_ERRORS]
+    ]
     volumes, outside = open_volumes(image, problems=problems)
     filesystems: dict[int, FileSystem] = {}
     seen: list[encryption.Encryption] = []

@@ -57,6 +57,7 @@ def make(
     guid=b"G" * 16,
     table2=True,
     sectors_override=None,
+    errors=(),
 ):
     """An E01 of `data` (a whole number of sectors): `per_table` chunks a table, `tables_per_segment` tables a segment."""
     made = Made()
@@ -115,6 +116,10 @@ def make(
             if table2:
                 section("table2", table, f"table2:{index}")
         last = number == len(parts) - 1
+        if last and errors:
+            head = struct.pack("<I", len(errors)) + bytes(512)
+            packed = b"".join(struct.pack("<II", first, count) for first, count in errors)
+            section("error2", head + _adler(head) + packed + _adler(packed))
         if last:
             section("hash", (md5 := hashlib.md5(data).digest() + bytes(16)) + _adler(md5))
             digest = hashlib.md5(data).digest() + hashlib.sha1(data).digest() + bytes(40)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chain_of_custody.errors import EvidenceFormatError, HozenError
-from preserve import open_image, stream
+from preserve import open_evidence, open_image, stream
 from preserve.ewf_reader import EwfImage
 from tests.conftest import needs
 from tests.preserve.ewf_make import CHUNK, make, stored_stream
@@ -298,6 +298,19 @@ def test_reads_what_ewfacquire_writes(tmp_path, form):
         assert read(image) == DATA
         assert image.stored_hashes["md5"] == hashlib.md5(DATA).hexdigest()
         assert not image.unreadable()
+
+
+def test_sectors_that_were_unreadable_at_acquisition(tmp_path):
+    pyewf = pytest.importorskip("pyewf")
+    path = make(DATA, errors=[(10, 4), (100, 1)]).write(tmp_path)[0]
+    with open_image(path) as image:
+        assert [(one.offset, one.size) for one in image.acquisition_errors] == [(5120, 2048), (51_200, 512)]
+        problems = open_evidence(image).problems
+    assert [(one.offset, one.size) for one in problems[:2]] == [(5120, 2048), (51_200, 512)]
+    handle = pyewf.handle()
+    handle.open([str(path)])
+    assert handle.read_buffer(len(DATA)) == DATA
+    handle.close()
 
 
 @needs("ewfacquire")
