@@ -468,7 +468,7 @@ def international(planter: Planter) -> str:
 def stamped_names(planter: Planter, count: int) -> None:
     """Files named by the time at which they were made."""
     for _ in range(count):
-        value = planter.numbers.timestamp(passing=True)
+        value = planter.numbers.timestamp(passing=planter.rng.random() < 0.3)
         path = planter.put(f"IMG_{value}", "txt", planter.prose(30).encode("cp932"))
         planter.bait(value, path)
 

@@ -793,7 +793,11 @@ def raw_name(planter: Planter) -> None:
     data, digits = labelled_text(planter)
     name = f"給与一覧{len(planter.files):05d}.txt".encode("cp932")
     path = planter.put("x", "txt", data, raw_name=name)
-    quoted = "".join(chr(byte) if byte < 0x80 else f"%{byte:02X}" for byte in name)
+    # Bytes that are no UTF-8 are percent-escaped; some of CP932 happen to be UTF-8 and stay.
+    quoted = "".join(
+        f"%{ord(each) - 0xDC00:02X}" if "\udc80" <= each <= "\udcff" else each
+        for each in name.decode("utf-8", errors="surrogateescape")
+    )
     planter.note(digits, path.rpartition("/")[0] + "/" + quoted, written="4-4-4 hyphen", encoding="cp932")
 
 

@@ -266,7 +266,8 @@ def lies_at(media: bytes, offset: int, digits: str) -> bool:
     two bytes of a sector hold a sequence number.
     """
     piece = media[offset : offset + 160]
-    enough = digits[:3] if offset // 512 != (offset + 24) // 512 else digits
+    left = 510 - offset % 512
+    enough = digits[: max(left, 1)] if left < 24 else digits
     back = {"0123456789".translate(FULLWIDTH)[value]: str(value) for value in range(10)}
     for encoding in ("utf-8", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "latin-1", "iso2022_jp"):
         start = b"\x1b$B" if encoding == "iso2022_jp" else b""
