@@ -100,6 +100,13 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (LOST_ZERO, -0.3, "lost_zero", "失われた先頭の0を補った", "leading zeros that a numeric cell loses were filled in"),
     (RAW, -0.5, "undecoded", "復号されていない領域の断片", "a fragment of undecoded bytes"),
     (JAPANESE, 0.4, "japanese_text", "読める日本語の文の中にある", "it stands in readable Japanese text"),
+    (
+        FIXED_WIDTH,
+        -0.5,
+        "fixed_width",
+        "桁位置の決まったレコードの同じ位置",
+        "at one and the same place of records of fixed width",
+    ),
     (FILE_NAME, -0.3, "in_name", "ファイル名の中", "in a file name"),
     (MARKUP, -0.5, "markup", "マークアップ・プログラムの中", "in markup or program text"),
     (TABLE, -0.3, "table", "見出しから種類の分からない列", "in a column whose header does not tell"),

@@ -126,6 +126,8 @@ class Judge:
                 self._running.read(piece, outside)
         else:
             self._running.read(piece)
+        if text.kind not in ("raw", "name"):
+            self._running.read_fixed_width(piece)
         stream.tail = "" if text.kind in ("raw", "name") else text.content[-_TAIL_CHARS:]
 
     def _stream_of(self, text: Text) -> Stream:

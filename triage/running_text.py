@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from triage import persons
 from triage.candidates import Weighed
 from triage.evidence import (
     FILE_NAME,
+    FIXED_WIDTH,
     FORM_NEAR,
     FORM_ON_LINE,
     HEADER,
@@ -29,6 +30,7 @@ from triage.evidence import (
     form_bits,
     person_bits,
 )
+from triage.fixed_width import fixed_width_fields
 from triage.labels import Hit, Label, find_labels, find_number_labels, label_of_header
 from triage.mynumber import Refused, Written, ascii_digits, find_boxes, find_numerals, find_strings, passes, regions
 from triage.rivals import in_hex_company, run_kind, shape_at
@@ -91,7 +93,11 @@ class RunningText:
         numbers = [hit for hit in labels if hit.kind == "number"]
         found = with_loose(content, found, numbers)
         if parts is not None:
-            found = [item for item in found if any(low <= item.start and item.end <= high for low, high in parts)]
+            # Cells are read elsewhere.
+            starts = [low for low, _ in parts]
+            found = [
+                item for item in found if (part := bisect_right(starts, item.start)) and item.end <= parts[part - 1][1]
+            ]
         for written in found:
             if isinstance(written, Refused):
                 self._count_refused(content, written)
@@ -102,6 +108,15 @@ class RunningText:
                 self._candidates.rejected["longer_run"] += passes(written.digits)
             else:
                 self._judge(piece, written, numbers)
+
+    def read_fixed_width(self, piece: Piece) -> None:
+        """Find numbers whose digits touch those of the fields beside them."""
+        stream = piece.stream
+        for field in fixed_width_fields(piece.text.content):
+            evidence = FIXED_WIDTH | (LABEL_IN_TEXT if stream.labelled else 0) | (FORM_NEAR if stream.form else 0)
+            stratum = self._candidates.stratum_of(stream, ("fixed", field.before, field.length, field.offset))
+            for written in field.members:
+                self._candidates.take(piece, written, Weighed(evidence, ""), stratum)
 
     def settle(self, stream: Stream, first_char: int) -> None:
         """Keep the candidates at the end of the last piece, except those that the next piece shows whole."""

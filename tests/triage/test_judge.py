@@ -398,4 +398,38 @@ def test_findings_behave_as_a_sequence() -> None:
 )
 def test_odd_texts_are_survived(content: str) -> None:
     for kind in ("prose", "markup", "raw", "name", "form"):
-        prose(content, kind)  # type: ignore[arg-type]
+        prose(content, kind)
+
+
+def test_text_beside_a_table_is_read_too() -> None:
+    content = f"控え\n氏名\t個人番号\n山田\t{VALID}\n\nマイナンバー: {OTHER[:4]} {OTHER[4:8]} {OTHER[8:]}\n"
+    cells = (Cell(0, 0, 3, 5), Cell(0, 1, 6, 10), Cell(1, 0, 11, 13), Cell(1, 1, 14, 26))
+    verdicts = judge(Text(content, "utf-8", "table", stream="t", cells=cells))
+    assert sorted(summary(verdicts)) == [(VALID, "high"), (OTHER, "high")]
+
+
+def test_a_mail_domain_is_no_sample() -> None:
+    assert summary(prose(f"To: keiri@shoji.example\nSubject: 個人番号 {VALID} の件")) == [(VALID, "high")]
+
+
+def fixed_width(rng: random.Random, numbers: list[str], *, header: bool = False) -> str:
+    lines = ["氏名10 個人番号12 生年月日8"] if header else []
+    lines += [
+        f"{name(rng):　<10}{number}19{rng.randrange(40, 99)}0{rng.randrange(1, 10)}1{rng.randrange(10)}"
+        for number in numbers
+    ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def test_fixed_width_records_whose_digits_touch() -> None:
+    rng = random.Random(12)
+    numbers = [my_number(rng) for _ in range(12)]
+    for kind in ("prose", "table"):
+        content = fixed_width(rng, numbers)
+        cells = (Cell(0, 0, 0, 3),) if kind == "table" else ()
+        verdicts = judge(Text(content, "cp932", kind, stream="f", cells=cells))
+        assert summary(verdicts) == [(number, "high") for number in numbers]
+        assert "fixed_width" in codes(verdicts)
+    # Chance: nothing passes in one and the same place of every line.
+    assert not prose(fixed_width(rng, [any_digits(rng) for _ in range(200)])).judged
+    assert not prose(fixed_width(rng, numbers[:3])).judged
