@@ -18,7 +18,7 @@ bytes on each side. So the result does not depend on how a medium is cut into bu
 How it is fast. Three stages, each on what the one before has left over:
 
 1. every byte: the digits and the lead bytes of full-width digits are weighed and summed over 32 bytes; rows of
-   128 bytes that reach the weight of a candidate stay, with their neighbours (5-10 % of a disk);
+   64 bytes that reach the weight of a candidate stay, with their neighbours (5-10 % of a disk);
 2. on those, in bits: where can a candidate start in ASCII, where are digits dense in the two-byte encodings;
 3. on what is left: runs of digits, the separators between them, sums of their lengths, all exact and in arrays.
 
@@ -195,8 +195,9 @@ def _class_table() -> bytes:
 
 _CLASSES: Final = _class_table()
 
-# Stage 1 counts set bits: two for a digit, three for a lead byte. Any stretch of 25 bytes within a candidate has eight
-# ASCII digits (16) or five lead bytes (15), whatever its encoding and separators are.
+# Stage 1 counts set bits: two for a digit, three for a lead byte. The sparsest candidates have a digit in four bytes
+# (ASCII, three bytes of separator) or a lead byte in six (UTF-8): 32 bytes hold eight digits (16) or five leads (15).
+# In shorter candidates the digits lie closer: 25 bytes of one hold as many.
 _DIGIT_WEIGHT, _LEAD_WEIGHT, _ENOUGH = 2, 3, 15
 _WEIGHTS: Final = bytes((0b00011 if flags & _DIGIT else 0) | (0b11100 if flags & _LEAD else 0) for flags in _CLASSES)
 _DIGITS_IN_WINDOW, _PAIRS_IN_WINDOW = 8, 5
@@ -236,19 +237,17 @@ def _earlier(bits: Words, count: int) -> Words:
 
 
 def _mark_dense(counts: Bytes, threshold: int, marked: Flags) -> None:
-    """Mark what a candidate can take up around each window of 32 bytes whose sum reaches `threshold`.
+    """Mark the rows in which a window of 32 bytes starts whose sum reaches `threshold`, and those beside them.
 
     `counts` holds one sum for 8 bytes; `marked[i + 1]` stands for row i of the same bytes, with one more in front and
-    two behind. A candidate of at most 69 bytes holds the window, and 8 bytes beside it may decide about it: from 45
-    bytes before the window's start to 77 behind it.
+    two behind. Every window that lies within a candidate reaches it. So some window starts less than 40 bytes from
+    each end of the candidate, and all that may decide about it, 8 bytes beside it included, is within these rows.
     """
     pairs = counts[:-1] + counts[1:]
     dense = np.zeros(len(counts), np.bool_)
     np.greater_equal(pairs[:-2] + pairs[2:], threshold, out=dense[: len(counts) - 3])
-    in_row = dense.view("<u8")
-    rows = in_row.nonzero()[0]
+    rows = dense.view("<u8").nonzero()[0]
     marked[rows] = marked[rows + 1] = marked[rows + 2] = True
-    marked[rows[in_row[rows] >> np.uint64(56) != 0] + 3] = True
 
 
 class _Rows:
