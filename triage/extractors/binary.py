@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from triage.extractors.blocks import by_lines
 from triage.extractors.digits import holds_chain
-from triage.extractors.encodings import Decoded, Encoding, content_of, decode, encoding_of_bytes, offsets_of
+from triage.extractors.encodings import Decoded, Encoding, decode, offsets_of
 from triage.extractors.model import Problem
 from triage.text import Text
 
@@ -127,17 +128,10 @@ def narrow_runs(data: bytes, base: int, container: str, *, stream: str = "") -> 
     # A byte alone between others is no text: half of a UTF-16 character, mostly.
     text[1:-1] &= text[:-2] | text[2:]
     shown = np.where(text, codes, np.uint8(0x0A)).tobytes()
-    encoding: Encoding = "ascii" if shown.isascii() else encoding_of_bytes(shown) or "cp932"
-    if holds_chain(content_of(shown, encoding)):
-        decoded = decode(shown, encoding)
-        yield Text(
-            decoded.content,
-            encoding,
-            "raw",
-            container,
-            stream=stream,
-            offsets=offsets_of(decoded, len(shown), base),
-        )
+    # The bytes around may be anything: each run of text is in an encoding of its own.
+    for block in by_lines(shown, base, "cp932"):
+        if holds_chain(block.content):
+            yield Text(block.content, block.encoding, "raw", container, stream=stream, offsets=block.offsets())
 
 
 def text_runs(data: bytes, base: int, container: str, *, stream: str = "", limit: int | None = None) -> Iterator[Text]:

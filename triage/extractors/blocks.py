@@ -133,7 +133,7 @@ def _is_utf_8(line: bytes) -> bool:
     return True
 
 
-def _by_lines(data: bytes, base: int, usual: Encoding) -> Iterator[Block]:
+def by_lines(data: bytes, base: int, usual: Encoding) -> Iterator[Block]:
     """Runs of lines in one encoding; lines in ASCII go with their neighbours."""
     lines = data.splitlines(keepends=True) if data.count(b"\n") < 1_000_000 else [data]
     # UTF-8 proves itself line by line; which of the others it is, all other lines together tell.
@@ -217,7 +217,7 @@ def blocks(
                 fitting = _fits(data, settled)
         if fitting is None:
             tail = b""
-            for block in _by_lines(data, base, encoding):
+            for block in by_lines(data, base, encoding):
                 yield block
         else:
             used, content = fitting

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from triage.extractors import binary, outlook_message, powerpoint97, word97, workbook
+from triage.extractors import biff, binary, outlook_message, powerpoint97, word97
 from triage.extractors.digits import chains
 from triage.extractors.encodings import content_of, encoding_of
 from triage.extractors.model import (
@@ -163,7 +163,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
         yield from remembering(_guarded(compound, lambda: word97.document(compound)), seen)
     elif "workbook" in lower or "book" in lower:
         main = [lower.get("workbook") or lower["book"]]
-        yield from remembering(_guarded(compound, lambda: workbook.calamine_sheets(source, context)), seen)
+        yield from remembering(_guarded(compound, lambda: biff.workbook(compound.read(main[0]), source, context)), seen)
     elif "powerpoint document" in lower:
         main = [lower["powerpoint document"]]
         yield from remembering(_guarded(compound, lambda: powerpoint97.document(compound)), seen)

@@ -143,14 +143,17 @@ class Table:
     def add(self, row: int, cells: Sequence[CellValue]) -> tuple[Text, ...]:
         """Append row number `row` (from 0, ascending); the pieces that are complete now (mostly none)."""
         line = "\t".join([value for _, value, _ in cells])
+        numbers = False
         for _, value, numeric in cells:
             # A number stored as such loses leading zeros: up to three of them are thought of.
-            if numeric and 9 <= len(value) <= 11:
-                self._short.add(len(self._rows))
-                break
+            if numeric:
+                numbers = True
+                if 9 <= len(value) <= 11:
+                    self._short.add(len(self._rows))
+                    break
         self._rows.append((row, cells, line))
         self._length += len(line) + 1
-        if self._seen < HEADER_ROWS or (len(self._kept) < HEADER_ROWS + LABEL_ROWS and is_label(line)):
+        if self._seen < HEADER_ROWS or (not numbers and len(self._kept) < HEADER_ROWS + LABEL_ROWS and is_label(line)):
             self._kept.append((row, cells, line))
         self._seen += 1
         return self._flush() if self._length >= PIECE_CHARS else ()
@@ -164,14 +167,15 @@ class Table:
         short, self._short = self._short, set()
         length, self._length = self._length, 0
         content = "\n".join([line for _, _, line in rows])
-        starts = list(accumulate((len(line) + 1 for _, _, line in rows), initial=0))
+        starts = list(accumulate([len(line) + 1 for _, _, line in rows], initial=0))
+        edges = np.asarray(starts)
         hits = number_starts(content)
         pieces: list[Text] = []
         if hits.size or short:
-            wanted = set((np.searchsorted(np.asarray(starts), hits, side="right") - 1).tolist()) | short
+            wanted = set(np.unique(np.searchsorted(edges, hits, side="right") - 1).tolist()) | short
             # One digit per row: the number goes on in the rows below its first digit.
-            last_rows = np.searchsorted(np.asarray(starts), hits + 1, side="right")
-            wanted.update(int(index) for index in last_rows if index < len(rows) and len(rows[index][2]) < 16)
+            below = np.unique(np.searchsorted(edges, hits + 1, side="right")).tolist()
+            wanted.update([index for index in below if index < len(rows) and len(rows[index][2]) < 16])
             kept = {row for row, _, _ in self._kept}
             labels = [entry for entry in self._kept if entry[0] < rows[0][0] and entry[0] not in self._handed]
             if labels:
@@ -185,7 +189,7 @@ class Table:
         return tuple(pieces)
 
     def _piece(self, rows: Sequence[tuple[int, Sequence[CellValue], str]], wanted: Iterable[int], content: str) -> Text:
-        starts = list(accumulate((len(line) + 1 for _, _, line in rows), initial=0))
+        starts = list(accumulate([len(line) + 1 for _, _, line in rows], initial=0))
         cells: list[Cell] = []
         for index in wanted:
             row, values, _ = rows[index]

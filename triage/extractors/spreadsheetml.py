@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import html
 import re
-from array import array
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from triage.extractors.biff import binary_package
 from triage.extractors.model import ExtractionError, OutOfOutputError, OutOfTimeError, Problem
 from triage.extractors.pieces import Prose, Table
+from triage.extractors.shared_strings import SharedStrings
 from triage.extractors.zip_archive import name_text
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 1 << 18
 _ROW_BYTES = 8 << 20
 """A single row longer than this is damaged."""
-_STRINGS = 8_000_000
-_STRINGS_BYTES = 64 << 20
-"""Shared strings beyond this are not kept; cells that point there are said to be unread."""
 
 _CDATA = re.compile(rb"<!\[CDATA\[(.*?)\]\]>", re.DOTALL)
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
@@ -93,32 +92,6 @@ def _pieces(source: Source, context: Context, end: re.Pattern[bytes]) -> Iterato
         yield _plain(rest)
 
 
-class SharedStrings:
-    """The workbook's strings as UTF-8 behind one another, found by number."""
-
-    def __init__(self) -> None:
-        self._blob = bytearray()
-        self._ends = array("Q")
-        self.lost = 0
-
-    def add(self, text: bytes) -> None:
-        """Append the next string."""
-        if len(self._ends) >= _STRINGS:
-            self.lost += 1
-            return
-        if len(self._blob) + len(text) <= _STRINGS_BYTES:
-            self._blob += text
-        else:
-            self.lost += 1
-        self._ends.append(len(self._blob))
-
-    def __getitem__(self, number: int) -> str:
-        if not 0 <= number < len(self._ends):
-            return ""
-        start = self._ends[number - 1] if number else 0
-        return self._blob[start : self._ends[number]].decode("utf-8", "replace")
-
-
 def _string_item(item: bytes) -> bytes:
     """The text of one `si` or `is`: its runs joined, readings (furigana) after it."""
     if b"rPh" in item:
@@ -147,6 +120,7 @@ def number_text(raw: str) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e16 else raw
 
 
+@lru_cache(maxsize=16384)
 def column_number(letters: bytes) -> int:
     """Column counted from 0: A is 0, AA is 26."""
     number = 0
@@ -155,7 +129,28 @@ def column_number(letters: bytes) -> int:
     return number - 1
 
 
+_QUICK = re.compile(rb'<c r="([A-Z]{1,3})\d+"(?: s="\d+")?(?: t="([ns])")?(?:/>|><v>([^<]*)</v></c>)')
+
+
 def _row_cells(body: bytes, strings: SharedStrings) -> list[CellValue]:
+    """The cells of a row: at once where all are written as usual, else one by one."""
+    found = _QUICK.findall(body)
+    if len(found) != body.count(b"<c ") or body.count(b"<") != body.count(b"<c ") + 3 * body.count(b"</c>"):
+        return _any_row_cells(body, strings)
+    cells: list[CellValue] = []
+    for letters, kind, raw in found:
+        if not raw:
+            continue
+        if kind == b"s":
+            value = strings[int(raw)] if raw.isdigit() and len(raw) < 10 else ""
+            if value:
+                cells.append((column_number(letters), value, False))
+        else:
+            cells.append((column_number(letters), number_text(raw.decode("utf-8", "replace").strip()), True))
+    return cells
+
+
+def _any_row_cells(body: bytes, strings: SharedStrings) -> list[CellValue]:
     cells: list[CellValue] = []
     following = 0
     for attributes, inner in _CELL.findall(body):
@@ -238,10 +233,9 @@ def document(archive: Archive, names: list[str], done: set[str]) -> Iterator[Tex
     """Sheets in the order of the workbook, then sheets it no longer lists, then its names."""
     container = archive.source.container
     if "xl/workbook.bin" in archive.names:
-        from triage.extractors.workbook import calamine_sheets  # noqa: PLC0415 - binary workbooks are rare
-
         done.update(name for name in names if name.startswith("xl/") and name.endswith(".bin"))
-        yield from calamine_sheets(archive.source, archive.context)
+        numbered = [name for name in names if name.startswith("xl/worksheets/sheet") and name.endswith(".bin")]
+        yield from binary_package(archive, sorted(numbered, key=lambda name: (len(name), name)))
         return
     titles: dict[str, str] = {}
     strings = SharedStrings()

@@ -43,6 +43,7 @@ _END = struct.Struct("<4s4H2IH")
 _END64 = struct.Struct("<4sQ2H2I4Q")
 _NAME_BYTES = 4096
 _DIRECTORY_BYTES = 64 << 20
+_PART_BYTES = 64 << 20
 _KNOWN_METHODS = frozenset((0, 1, 6, 8, 9, 12, 14, 93, 95, 98, 99))
 
 
@@ -460,14 +461,11 @@ class Archive:
         self.names = {entry.name: entry for entry in self.entries}
 
     def read(self, name: str) -> bytes:
-        """A whole small member; raises `ExtractionError` if it is missing, damaged or large."""
-        entry = self.names.get(name)
-        if entry is None:
-            raise ExtractionError("damaged", "必要な部分がありません", "a needed part is missing")
-        member = open_member(self.source, entry, self.context)
-        if not isinstance(member.source, BytesSource):
+        """A whole member; raises `ExtractionError` if it is missing, cannot be opened or is too large."""
+        data = self.member(name).source.read_at(0, _PART_BYTES + 1)
+        if len(data) > _PART_BYTES:
             raise LimitReachedError("部分が大きすぎます", "a part is too large")
-        return bytes(member.source.data)
+        return data
 
     def member(self, name: str) -> Member:
         """A member by name, small or large; raises `ExtractionError` if it cannot be opened."""

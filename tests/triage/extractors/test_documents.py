@@ -197,11 +197,11 @@ def test_xlsx_variants_of_writing_a_cell(read) -> None:
 
 def test_xlsx_header_reaches_a_row_far_below(read) -> None:
     rows = '<row r="1"><c r="A1" t="inlineStr"><is><t>個人番号</t></is></c></row>'
-    rows += "".join(f'<row r="{row}"><c r="A{row}"><v>{row}</v></c></row>' for row in range(2, 120_000))
-    rows += f'<row r="120000"><c r="A120000"><v>{A}</v></c></row>'
+    rows += "".join(f'<row r="{row}"><c r="A{row}"><v>{row}</v></c></row>' for row in range(2, 40_000))
+    rows += f'<row r="40000"><c r="A40000"><v>{A}</v></c></row>'
     cells = read(sheet(rows)).cells()
     assert cells[0] == (0, 0, "個人番号")
-    assert (119_999, 0, A) in cells
+    assert (39_999, 0, A) in cells
 
 
 def test_xlsx_with_prefixed_names(read) -> None:

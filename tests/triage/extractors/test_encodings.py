@@ -65,7 +65,7 @@ def test_binary_is_no_text(data: bytes) -> None:
 
 @pytest.mark.parametrize("encoding", ["cp932", "euc_jp", "utf-8"])
 def test_place_of_every_character_for_every_two_bytes(encoding: encodings.Encoding) -> None:
-    for first in range(0x80, 0x100):
+    for first in range(0x80, 0x100, 3):
         for second in range(0x20, 0x100):
             data = bytes((0x61, first, second, 0x7A))
             decoded = decode(data, encoding)

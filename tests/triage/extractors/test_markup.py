@@ -50,13 +50,13 @@ def test_html_tables_are_cells_in_every_encoding(read, codec: str) -> None:
 
 
 def test_html_header_reaches_rows_in_later_blocks(read) -> None:
-    rows = "".join(f"<tr><td>{number}</td><td>なにか</td></tr>\n" for number in range(30_000))
+    rows = "".join(f"<tr><td>{number}</td><td>なにか</td></tr>\n" for number in range(12_000))
     data = page(
         f"<table><tr><th>氏名</th><th>個人番号</th></tr>\n{rows}<tr><td>山田</td><td>{A}</td></tr></table>"
     ).encode()
     cells = read(data).cells()
     assert (0, 1, "個人番号") in cells
-    assert (30_001, 1, A) in cells
+    assert (12_001, 1, A) in cells
 
 
 def test_declared_charset_decides_between_two_that_fit(read) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 DOCUMENTS = Path(__file__).resolve().parents[2] / "data" / "documents"
 
-MUTANTS = 40
+MUTANTS = 25
 """For each document; the fuzz run under benchmarks makes thousands."""
 SECONDS = 10.0
 

@@ -117,12 +117,12 @@ def test_columns_aligned_by_spaces(read) -> None:
 
 
 def test_the_header_reaches_the_last_row_over_any_distance(read) -> None:
-    rows = [f"{number},なにか,{'' if number < 60_000 else A}" for number in range(60_005)]
+    rows = [f"{number},なにか,{'' if number < 40_000 else A}" for number in range(40_005)]
     data = ("連番,備考,個人番号\n" + "\n".join(rows)).encode("cp932")
     result = read(data)
     cells = result.cells()
     assert (0, 2, "個人番号") in cells
-    assert (60_001, 2, A) in cells
+    assert (40_001, 2, A) in cells
     assert result.texts[0].cells[0].row == 0
     last = [text for text in result.texts if A in text.content][-1]
     place = last.offsets.byte_of(last.content.index(A))
