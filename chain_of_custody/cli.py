@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chain_of_custody import checkpoint_cli, console, options, record_cli
+from chain_of_custody import checkpoint_cli, console, options, record_cli, stamp_cli
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
@@ -342,6 +342,7 @@ def verify(
             ),
         ),
     ] = None,
+    roots: stamp_cli.RootOption = None,
     case: CaseOption = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
@@ -355,7 +356,7 @@ def verify(
     total = file.stat().st_size if file.is_file() else None
     with console.progress(text("検証中", "verifying"), total) as bar:
         move: Callable[[int], None] = lambda position: bar.update(completed=position)  # noqa: E731
-        result = verify_case(path, against=against, images=images or (), progress=move)
+        result = verify_case(path, against=against, images=images or (), tsa_roots=roots, progress=move)
     if as_json:
         console.print_json(result.to_json())
     else:
@@ -366,6 +367,7 @@ def verify(
 app.add_typer(keys_app, name="keys")
 record_cli.add_to(app)
 checkpoint_cli.add_to(app)
+stamp_cli.add_to(app)
 app.add_typer(transfer_app, name="transfer")
 
 

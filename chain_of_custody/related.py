@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from chain_of_custody import checkpoints, entries, signing
+from chain_of_custody import checkpoints, entries, signing, timestamps
 from chain_of_custody.errors import UsageError
 from chain_of_custody.records import ATTACHMENTS
 
@@ -40,6 +40,8 @@ class CheckpointState:
     root: str
     signers: list[tuple[str, str]] = field(default_factory=list)
     """(id, role) of those whose signature holds."""
+    stamped: str = ""
+    """Time of the oldest token that verifies; signatures are then judged at that time, else at their entry's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,14 @@ class _Signature:
     who: str
     sha256: str
     time_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamp:
+    size: int
+    seq: int
+    sha256: str
+    gen_time: str
 
 
 @dataclass(slots=True)
@@ -78,7 +88,13 @@ def _base_name(text: str) -> str:
 class Related:
     """Collects while the ledger is read, judges at the end."""
 
-    def __init__(self, case: Path, against: str | Path | None, images: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        case: Path,
+        against: str | Path | None,
+        images: Sequence[Path],
+        tsa_roots: Sequence[Path] | None = None,
+    ) -> None:
         self.case = case
         self.fingerprint: str | None = None
         self.outside: Checkpoint | None = None
@@ -103,6 +119,9 @@ class Related:
             self._sizes.add(self.outside.size)
         self.checkpoints: dict[int, CheckpointState] = {}
         self._signatures: list[_Signature] = []
+        self._tsa_roots = tsa_roots
+        self._stamps: list[_Stamp] = []
+        self._proven: dict[int, int] = {}
         self._offers: dict[int, _Offer] = {}
         self._attached: dict[str, int] = {}
         self._removed: set[str] = set()
@@ -131,6 +150,10 @@ class Related:
         elif entry.type == "cosigned":
             who, size = str(entry.body["who"]), self._size(entry)
             self._signatures.append(_Signature(size, entry.seq, who, str(entry.body["sha256"]), entry.time_ns))
+        elif entry.type == "stamp":
+            self._stamps.append(
+                _Stamp(self._size(entry), entry.seq, str(entry.body["sha256"]), str(entry.body["gen_time"])),
+            )
         elif entry.type.startswith("transfer."):
             self._transfer(entry, result)
         elif entry.type == "redacted":
@@ -210,6 +233,7 @@ class Related:
     def finish(self, result: Verification) -> None:
         """Judge everything that was collected."""
         self._judge_checkpoints(result)
+        self._judge_stamps(result)
         self._judge_signatures(result)
         self._judge_policy(result)
         self._judge_attachments(result)
@@ -267,17 +291,13 @@ class Related:
                 )
         named = {f"{size:09d}.txt" for size in self.checkpoints}
         named |= {self._name(signature) for signature in self._signatures}
-        named |= self.named_files()
+        named |= {timestamps.name_of(stamp.size, stamp.sha256) for stamp in self._stamps}
         for path in self._checkpoint_files():
             if path.name not in named:
                 name = f"{checkpoints.FOLDER}/{path.name}"
                 result.add(
                     "note", "unnamed_file", None, f"台帳にないファイル: {name}", f"no entry names this file: {name}"
                 )
-
-    def named_files(self) -> set[str]:
-        """Further files in checkpoints/ that entries name."""
-        return set()
 
     @staticmethod
     def _name(signature: _Signature) -> str:
@@ -320,7 +340,7 @@ class Related:
                 signing.verify(data.decode("ascii", "replace"), message, signing.CHECKPOINT_NAMESPACE, period.key)
             except signing.SignatureError:
                 continue
-            time_ns = self.proven_time(signature.size, signature.time_ns)
+            time_ns = min(self._proven.get(signature.size, signature.time_ns), signature.time_ns)
             if period.after_ns is not None and signature.time_ns < period.after_ns:
                 break
             if period.before_ns is not None and time_ns > period.before_ns:
@@ -344,14 +364,51 @@ class Related:
             f"the signature of {signature.who} does not fit the checkpoint or the time of the key",
         )
 
-    def proven_time(self, _size: int, entry_time_ns: int) -> int:
-        """The time at which a signature is judged: that of its entry."""
-        return entry_time_ns
+    def _judge_stamps(self, result: Verification) -> None:
+        roots = timestamps.trusted_roots(self._tsa_roots) if self._stamps else []
+        if self._stamps and not roots:
+            result.add(
+                "unknown",
+                "no_tsa_root",
+                self._stamps[0].seq,
+                "信頼する TSA のルート証明書が設定されていないため、タイムスタンプを判定できません",
+                "time stamps cannot be judged: no certificate of a trusted authority is configured",
+            )
+        for stamp in self._stamps:
+            state = self.checkpoints.get(stamp.size)
+            name = timestamps.name_of(stamp.size, stamp.sha256)
+            try:
+                response = (self.case / checkpoints.FOLDER / name).read_bytes()
+                message = (self.case / checkpoints.FOLDER / f"{stamp.size:09d}.txt").read_bytes()
+            except OSError:
+                result.add("ng", "stamp", stamp.seq, f"{name} がありません", f"{name} is gone")
+                continue
+            if hashlib.sha256(response).hexdigest() != stamp.sha256 or state is None:
+                result.add("ng", "stamp", stamp.seq, f"{name} が書き換えられています", f"{name} was altered")
+                continue
+            if not roots:
+                continue
+            try:
+                token = timestamps.verify_token(response, message, roots)
+            except timestamps.TokenError as error:
+                result.add("ng", "stamp", stamp.seq, error.ja, error.en)
+                continue
+            if token.gen_time != stamp.gen_time:
+                result.add("ng", "stamp", stamp.seq, "記録された時刻と違います", "another time than recorded")
+                continue
+            known = self._proven.get(stamp.size)
+            if known is None or token.gen_time_ns < known:
+                self._proven[stamp.size] = token.gen_time_ns
+                state.stamped = token.gen_time
 
     def _judge_policy(self, result: Verification) -> None:
-        if result.policy.get("witness") != "required" or not self.checkpoints:
+        if not self.checkpoints:
             return
         newest = max(self.checkpoints)
+        if result.policy.get("stamp") == "required":
+            self._judge_stamp_policy(result, newest)
+        if result.policy.get("witness") != "required":
+            return
         for size, state in self.checkpoints.items():
             if any(role == entries.WITNESS for _, role in state.signers):
                 continue
@@ -370,6 +427,18 @@ class Related:
                     state.seq,
                     "方針(witness=required)に反し、立会人の署名がありません",
                     "no witness signed this checkpoint, though the policy requires it",
+                )
+
+    def _judge_stamp_policy(self, result: Verification, newest: int) -> None:
+        stamped = {stamp.size for stamp in self._stamps}
+        for size, state in self.checkpoints.items():
+            if size not in stamped:
+                result.add(
+                    "unknown" if size == newest else "ng",
+                    "waiting" if size == newest else "no_stamp",
+                    state.seq,
+                    "方針(stamp=required)のタイムスタンプがまだありません",
+                    "the time stamp that the policy requires is not there",
                 )
 
     def _judge_attachments(self, result: Verification) -> None:

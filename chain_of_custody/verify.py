@@ -118,6 +118,8 @@ class Verification:
                 {
                     "size": state.size,
                     "entry": state.seq,
+                    "stamped": state.stamped or None,
+                    "judged_by": "token" if state.stamped else "entry",
                     "signed_by": [f"{who} ({role})" for who, role in state.signers],
                 }
                 for state in self.checkpoints
@@ -637,6 +639,7 @@ def verify_case(
     *,
     against: str | Path | None = None,
     images: Sequence[Path] = (),
+    tsa_roots: Sequence[Path] | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Verification:
@@ -644,6 +647,7 @@ def verify_case(
 
     `against` is what was kept outside: the fingerprint in hex, or a checkpoint file (signatures beside it are checked).
     `images` are files and folders that are hashed again and compared with what entries state.
+    `tsa_roots` are certificates of trusted time-stamping authorities (default: those of the settings).
     `threads` verify signatures (default: one for each processor); `progress` is called with the bytes read so far.
     Raises CaseNotFoundError when there is no ledger, LedgerError when it cannot be read.
     """
@@ -655,7 +659,7 @@ def verify_case(
             f"not a case (no ledger.jsonl): {case}",
         )
     try:
-        related = Related(case, against, images)
+        related = Related(case, against, images, tsa_roots)
         _verify(case, result, threads or os.cpu_count() or 1, progress, related)
     except OSError as error:
         raise LedgerError(

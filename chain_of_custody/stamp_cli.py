@@ -1,0 +1,126 @@
+"""The command `custody stamp`: a time stamp of a third party on a checkpoint, online or carried by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chain_of_custody import console, options
+from chain_of_custody.checkpoint_cli import write_result
+from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.errors import UsageError
+from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+
+RootOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--tsa-root",
+        metavar="FILE",
+        help=text(
+            "信頼する TSA のルート証明書(既定: 設定フォルダーの tsa-roots/)", "certificate of a trusted authority"
+        ),
+    ),
+]
+
+
+def stamp(
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="CHECKPOINT", help=text("既定: 最新のチェックポイント", "default: the newest one")),
+    ] = None,
+    url: Annotated[str | None, typer.Option("--tsa", metavar="URL", help=text("TSA の URL", "URL of the TSA"))] = None,
+    query_file: Annotated[
+        Path | None,
+        typer.Option("--query", metavar="FILE", help=text("要求をファイルに出す(オフライン)", "write the request")),
+    ] = None,
+    response_file: Annotated[
+        Path | None,
+        typer.Option("--response", metavar="FILE", help=text("持ち帰った応答を登録", "keep a response brought back")),
+    ] = None,
+    accredited: Annotated[
+        str,
+        typer.Option("--accredited", help=text("認定の有無と根拠(手入力)", "accreditation, as you know it")),
+    ] = "",
+    roots: RootOption = None,
+    case: CaseOption = None,
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Stamp a checkpoint."""
+    from chain_of_custody import checkpoints, timestamps  # noqa: PLC0415 - `--help` needs no cryptography
+    from chain_of_custody.case import find_case  # noqa: PLC0415
+
+    folder, _missing = find_case(case, None)
+    chosen = file if file is not None else checkpoints.newest(folder)
+    if chosen is None:
+        raise UsageError(
+            "チェックポイントがありません",
+            "there is no checkpoint",
+            hint_ja="先に custody checkpoint を実行してください",
+            hint_en="run custody checkpoint first",
+        )
+    message = checkpoints.read(chosen).to_bytes()
+    if query_file is not None:
+        write_result(query_file, timestamps.query(message))
+        console.notice(
+            f"要求を書きました。インターネットにつながる機器で: curl -H 'Content-Type: application/timestamp-query' "
+            f"--data-binary @{query_file.name} URL > response.tsr",
+            f"Request written. On a machine with network: curl -H 'Content-Type: application/timestamp-query' "
+            f"--data-binary @{query_file.name} URL > response.tsr",
+        )
+        return
+    known = timestamps.settings()
+    facts: dict[str, Any] = {}
+    if response_file is not None:
+        try:
+            response = response_file.read_bytes()
+        except OSError as error:
+            raise UsageError(f"読めません: {response_file}", f"cannot read {response_file}") from error
+    else:
+        chosen_url = url if url is not None else str(known.get("url", ""))
+        if not chosen_url:
+            raise UsageError(
+                "TSA の URL がありません(--tsa)",
+                "no URL of an authority (--tsa)",
+                hint_ja=f'設定フォルダーの {timestamps.SETTINGS_NAME} に {{"url": …}} と書いておくこともできます',
+                hint_en=f'it can stand in {timestamps.SETTINGS_NAME} of the configuration folder as {{"url": …}}',
+            )
+        response = timestamps.ask(chosen_url, timestamps.query(message))
+        facts["url"] = chosen_url
+    stated = accredited or " ".join(str(known[name]) for name in ("accredited", "source", "date") if name in known)
+    if stated:
+        facts["accredited_typed"] = stated
+    with options.open_named_case(folder, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+        entry = timestamps.attach(opened, chosen, response, timestamps.trusted_roots(roots), facts)
+    if as_json:
+        console.print_json({"entry": entry.seq, "body": dict(entry.body)})
+        return
+    verified = entry.body["verified"] == "yes"
+    console.out_console().print(
+        text(
+            f"第 {entry.seq} 項: {entry.body['gen_time']} のタイムスタンプ"
+            + ("(検証済み)" if verified else "(TSA のルートが未設定のため未検証)"),
+            f"entry {entry.seq}: time stamp of {entry.body['gen_time']}"
+            + (" (verified)" if verified else " (not verified: no trusted authority is configured)"),
+        ),
+        markup=False,
+    )
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put the command into the program."""
+    app.command(
+        "stamp",
+        **command_help(
+            "チェックポイントに第三者のタイムスタンプ(RFC 3161)を付けます。オフラインなら要求を持ち出せます。",
+            "Put a third party's time stamp (RFC 3161) on a checkpoint; offline the request can be carried out.",
+            "custody stamp --tsa https://tsa.example/tsr --tsa-root tsa-root.pem",
+            "custody stamp --query request.tsq          # オフライン / offline",
+            "custody stamp --response response.tsr",
+        ),
+    )(stamp)
