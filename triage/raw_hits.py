@@ -503,7 +503,7 @@ class Collector:
             low, high = max(len(tail) - margin, 0), len(joined) - margin
             if high > low:
                 self._scan(joined, low, high, self._end - len(tail))
-                joined = joined[-2 * margin :]
+                joined = joined[-2 * margin :].copy()
             self._tail = joined
         self._end += len(data)
         self._settle(self._end - margin)
