@@ -5,6 +5,7 @@ BIFF5 and BIFF8 by MS-XLS, BIFF12 by MS-XLSB. Records are read one by one: what 
 
 from __future__ import annotations
 
+import math
 import struct
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ _MAX_COLUMN = 16384
 
 def number(value: float) -> str:
     """A stored number as its digits."""
-    if value == value and abs(value) < 1e16 and value == int(value):
+    if math.isfinite(value) and abs(value) < 1e16 and value.is_integer():
         return str(int(value))
     return repr(value)
 
@@ -41,7 +42,7 @@ def rk_number(raw: int) -> str:
     """A number in the 30-bit form: integer or the upper part of a double, perhaps times 100."""
     if raw & 2:
         integer = raw >> 2
-        value: float = integer - (1 << 30) if integer & (1 << 29) else integer
+        value = float(integer - (1 << 30) if integer & (1 << 29) else integer)
     else:
         value = struct.unpack("<d", struct.pack("<Q", (raw & 0xFFFFFFFC) << 32))[0]
     return number(value / 100 if raw & 1 else value)
@@ -182,7 +183,7 @@ class _Workbook:
             return _characters(data, at + 3, count, data[at + 2])[0]
         return _narrow(data[at + 2 : at + 2 + count])
 
-    def record(self, kind: int, data: bytes) -> Iterator[Text]:  # noqa: C901, PLR0912 - one branch for each record
+    def record(self, kind: int, data: bytes) -> Iterator[Text]:
         """One record; raises `struct.error` or `IndexError` where it is too short."""
         if kind == _BOF:
             self.wide = struct.unpack_from("<H", data)[0] >= 0x0600

@@ -46,7 +46,7 @@ _BIG = re.compile(
 )
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(_head: bytes, _name: str, _size: int) -> bool:
     """Everything: the last in the list."""
     return True
 
@@ -122,7 +122,7 @@ def wide_runs(data: bytes, base: int, container: str, *, stream: str = "") -> It
 
 
 def narrow_runs(data: bytes, base: int, container: str, *, stream: str = "") -> Iterator[Text]:
-    """The eight-bit text in `data`, which lies at byte `base`, if it can hold a number; other bytes read as newlines."""
+    """The eight-bit text in `data`, which lies at byte `base`, if it can hold a number; other bytes are newlines."""
     codes = np.frombuffer(data, dtype=np.uint8)
     text = _IS_TEXT[codes]
     # A byte alone between others is no text: half of a UTF-16 character, mostly.

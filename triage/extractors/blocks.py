@@ -217,8 +217,7 @@ def blocks(
                 fitting = _fits(data, settled)
         if fitting is None:
             tail = b""
-            for block in by_lines(data, base, encoding):
-                yield block
+            yield from by_lines(data, base, encoding)
         else:
             used, content = fitting
             repeated = 0

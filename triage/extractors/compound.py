@@ -36,7 +36,7 @@ _PROPERTY_BYTES = 8192
 _PROPERTIES = {2: "title", 3: "subject", 4: "author", 5: "keywords", 6: "comments", 8: "last author"}
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """The signature of a compound file."""
     return head.startswith(OLE2)
 
@@ -103,7 +103,7 @@ class Compound:
         return data
 
     def properties(self, name: str) -> Iterator[str]:
-        """The words of a property set ("\\x05SummaryInformation")."""
+        """The words of a property set (SummaryInformation and its like)."""
         try:
             values = self._file.getproperties(name.split("/"))
         except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError):

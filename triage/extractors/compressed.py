@@ -40,7 +40,7 @@ def _method(head: bytes) -> Callable[[Iterator[bytes]], Iterator[bytes]] | None:
     return None
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """The magic of one of the formats."""
     return _method(head) is not None
 

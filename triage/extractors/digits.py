@@ -1,4 +1,4 @@
-"""The cheap question before anything costly: can this string hold a twelve-digit number at all, and where?
+"""Whether a string can hold a twelve-digit number at all, and where: the cheap question before anything costly.
 
 Twelve digits (ASCII, full-width or kanji numerals) within `SPAN` characters: wide enough for every written form with
 separators, one digit per cell or per line. Everything stricter is the judge's business.

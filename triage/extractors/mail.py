@@ -76,7 +76,7 @@ def is_message(text: str) -> bool:
     return known >= 2
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """Headers of a message, or the "From " line of a mailbox with headers below it."""
     if _FROM_LINE.match(head):
         return True
@@ -104,8 +104,9 @@ def decode_body(data: bytes, charset: str) -> tuple[str, Encoding]:
 
 
 def decode_header(raw: str) -> str:
-    """A header's text with its encoded words; neighbours in one charset are decoded together, as they may be cut
-    inside a character.
+    """A header's text with its encoded words.
+
+    Neighbours in one charset are decoded together, as they may be cut inside a character.
     """
     value = _BETWEEN_WORDS.sub(r"\1", raw)
     pieces: list[str] = []

@@ -50,14 +50,55 @@ _CHARSETS: dict[str, Encoding] = {
     "iso-2022-jp": "iso2022_jp",
 }
 _INLINE = frozenset(
-    "a abbr b bdi bdo big cite code data dfn em font i ins kbd mark nobr o:p q rb rp rt ruby s samp small span strike "
-    "strong sub sup time tt u var wbr w:t w:r a:t a:r text:span".split()
+    (
+        "a",
+        "abbr",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "data",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "mark",
+        "nobr",
+        "o:p",
+        "q",
+        "rb",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+        "w:t",
+        "w:r",
+        "a:t",
+        "a:r",
+        "text:span",
+    )
 )
 _CELLS = frozenset(("td", "th"))
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": " ", "f": " "}
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """Text that begins like one of the three."""
     text = text_of(head)
     return text is not None and bool(_XML.match(text) or _JSON.match(text) or (_HTML.search(text) and "</" in text))
@@ -79,7 +120,7 @@ def _tag_cut(data: bytes, encoding: Encoding) -> int:
 def _value_cut(data: bytes, encoding: Encoding) -> int:
     """Where to cut JSON: after a line, else after a comma."""
     at = line_cut(data, encoding)
-    if encoding.startswith("utf-16") or encoding.startswith("utf-32") or data[at - 1 : at] == b"\n":
+    if encoding.startswith(("utf-16", "utf-32")) or data[at - 1 : at] == b"\n":
         return at
     comma = data.rfind(b",", len(data) // 2)
     return comma + 1 if comma > 0 else at
@@ -104,7 +145,7 @@ def unescape(block: Block) -> Rewriter:
 
 
 def has_escapes(content: str) -> bool:
-    """Whether characters are written as `\\uXXXX`."""
+    """Whether characters are written as JSON escapes of four digits."""
     return "\\u" in content and _UNICODE_ESCAPE.search(content) is not None
 
 
@@ -250,8 +291,8 @@ class _Tags:
             value = text.content[low:high]
             stripped = value.strip()
             if stripped:
-                low += value.index(stripped)
-                spans.append(Cell(row, column, low, low + len(stripped)))
+                start = low + value.index(stripped)
+                spans.append(Cell(row, column, start, start + len(stripped)))
         kind: TextKind = "table" if spans else "markup" if self._xml else "prose"
         yield Text(
             text.content,
@@ -296,7 +337,7 @@ def _entity(written: str, entity: str) -> str:
     """What an entity stands for; one that is not known stays as it is written."""
     if entity[0] == "#":
         try:
-            code = int(entity[2:], 16) if entity[1] in "xX" else int(entity[1:])
+            code = int(f"0{entity[1:]}" if entity[1] in "xX" else entity[1:], 16 if entity[1] in "xX" else 10)
         except ValueError:
             return written
         return chr(code) if 0 < code < 0xD800 or 0xE000 <= code < 0x110000 else "�"

@@ -41,7 +41,7 @@ _STREAM = re.compile(rb"stream\r?\n")
 _STRING = re.compile(rb"\((?:[^()\\]|\\.)*\)|<([0-9A-Fa-f\s]+)>")
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """The header in the first kilobyte, where readers look for it."""
     return b"%PDF-" in head[:1024]
 

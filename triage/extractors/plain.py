@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from triage.extractors.model import Child, Context, Problem, Source
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """Anything that is text."""
     return text_of(head) is not None
 

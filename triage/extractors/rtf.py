@@ -27,16 +27,70 @@ _TOKEN = re.compile(
     rb"\\'([0-9a-fA-F]{2})|\\([a-zA-Z]{1,32})(-?[0-9]{1,10})? ?|\\([^a-zA-Z])|([{}])|[\r\n]+|([^\\{}\r\n]+)|(.)",
     re.DOTALL,
 )
-_BIN_TOKEN = re.compile(rb"\\bin([0-9]{1,9}) ?")
 _SKIPPED = frozenset(
-    "fonttbl colortbl stylesheet pict themedata colorschememapping datastore latentstyles listtable listoverridetable "
-    "rsidtbl pgdsctbl revtbl atnid atntime atndate atnref atnparent atrfstart atrfend generator filetbl xmlnstbl blipuid panose falt mmathPr pnseclvl bkmkstart bkmkend fldtype".split()
+    (
+        "fonttbl",
+        "colortbl",
+        "stylesheet",
+        "pict",
+        "themedata",
+        "colorschememapping",
+        "datastore",
+        "latentstyles",
+        "listtable",
+        "listoverridetable",
+        "rsidtbl",
+        "pgdsctbl",
+        "revtbl",
+        "atnid",
+        "atntime",
+        "atndate",
+        "atnref",
+        "atnparent",
+        "atrfstart",
+        "atrfend",
+        "generator",
+        "filetbl",
+        "xmlnstbl",
+        "blipuid",
+        "panose",
+        "falt",
+        "mmathPr",
+        "pnseclvl",
+        "bkmkstart",
+        "bkmkend",
+        "fldtype",
+    )
 )
 _OWN_LINES = frozenset(
-    "title subject author manager company operator category keywords comment doccomm propname staticval header headerl "
-    "headerr headerf footer footerl footerr footerf footnote annotation shptxt atnauthor".split()
+    (
+        "title",
+        "subject",
+        "author",
+        "manager",
+        "company",
+        "operator",
+        "category",
+        "keywords",
+        "comment",
+        "doccomm",
+        "propname",
+        "staticval",
+        "header",
+        "headerl",
+        "headerr",
+        "headerf",
+        "footer",
+        "footerl",
+        "footerr",
+        "footerf",
+        "footnote",
+        "annotation",
+        "shptxt",
+        "atnauthor",
+    )
 )
-_LINES = frozenset("par line sect page row nestrow column softline softpage".split())
+_LINES = frozenset(["par", "line", "sect", "page", "row", "nestrow", "column", "softline", "softpage"])
 _MARKS = {
     "tab": "\t",
     "emdash": "—",
@@ -53,7 +107,7 @@ _CODE_PAGES: dict[int, str] = {932: "cp932", 65001: "utf-8", 1252: "cp1252", 100
 _CHARSETS: dict[int, str] = {128: "cp932", 78: "cp932", 0: "cp1252", 129: "cp949", 134: "gbk", 136: "cp950"}
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """The opening of an RTF document."""
     return head.lstrip()[:5] == b"{\\rtf"
 

@@ -252,13 +252,13 @@ def document(archive: Archive, names: list[str], done: set[str]) -> Iterator[Tex
             member = archive.member(shared)
             strings = _shared_strings(member.source, archive.context)
             if member.error:
-                raise member.error
+                yield member.error.problem(container, shared)
         if strings.lost:
-            raise ExtractionError("limit", "共有文字列が多すぎます", "too many shared strings")
+            yield Problem("limit", "共有文字列が多すぎます", "too many shared strings", container, shared or "")
     except (OutOfTimeError, OutOfOutputError):
         raise
     except ExtractionError as error:
-        yield error.problem(container, shared or "xl/sharedStrings.xml")
+        yield error.problem(container, shared or "")
     sheets = [*titles, *sorted(name for name in names if name.startswith("xl/worksheets/") and name.endswith(".xml"))]
     done.update(sheets, [shared or "", "xl/workbook.xml", "xl/calcChain.xml", "xl/metadata.xml"])
     for name in dict.fromkeys(sheets):

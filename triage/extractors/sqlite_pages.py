@@ -44,7 +44,7 @@ class _TableInfo(NamedTuple):
     rowid_column: int
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """The header of a database, or of a write-ahead log."""
     return head.startswith(SQLITE) or (head.startswith(_WAL) and len(head) >= 32)
 
@@ -341,10 +341,8 @@ def _leaf_text(database: _Database, page: bytes, number: int) -> Iterator[Text]:
     if page[:1] != b"\x0d" or len(page) < database.page_size:
         return
     table = Table(database.source.container, f"free page {number}", location=f"page {number}")
-    row = 0
-    for rowid, values in database.leaf_cells(page, number):
+    for row, (rowid, values) in enumerate(database.leaf_cells(page, number)):
         yield from table.add(row, _cells(rowid, values, -1))
-        row += 1
     yield from table.finish()
 
 

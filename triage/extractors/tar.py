@@ -40,7 +40,7 @@ def _number(field: bytes) -> int:
         return -1
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, size: int) -> bool:
     """A first header whose checksum fits."""
     return size >= _BLOCK and len(head) >= _BLOCK and head[0] != 0 and _checksum_fits(head[:_BLOCK])
 

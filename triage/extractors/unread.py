@@ -38,7 +38,7 @@ def format_of(head: bytes) -> str | None:
     return None
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """The signature of one of the formats."""
     return format_of(head) is not None
 

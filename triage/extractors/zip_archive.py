@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 
 from triage.extractors.digits import holds_number
 from triage.extractors.model import (
-    BytesSource,
     Child,
     ExtractionError,
     LimitReachedError,
@@ -73,7 +72,7 @@ class Entry:
         return self.name.endswith("/") and self.size == 0
 
 
-def matches(head: bytes, name: str, size: int) -> bool:  # noqa: ARG001 - the protocol of all extractors
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """A local header, an empty archive, or the marker of a spanned one at the start."""
     return head.startswith((ZIP_LOCAL, ZIP_EMPTY, ZIP_SPANNED))
 
@@ -132,7 +131,7 @@ def _directory_place(source: Source) -> tuple[int, int, int, int] | None:
                         *_, count, size, offset = _END64.unpack(record)
                         end = place
             shift = end - size - offset
-            if 0 <= shift and 0 <= end - size:
+            if shift >= 0 and end - size >= 0:
                 return offset + shift, size, count, shift
         at = tail.rfind(b"PK\x05\x06", 0, at)
     return None

@@ -3,11 +3,14 @@ from __future__ import annotations
 import base64
 import mailbox
 from email.mime.text import MIMEText
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from triage.extractors.mail import decode_header
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 A, B = "123456789018", "621498320257"
 

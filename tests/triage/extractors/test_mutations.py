@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import time
+from pathlib import Path
 
 import pytest
 
 from triage.extractors.model import Limits
-
-from pathlib import Path
 
 DOCUMENTS = Path(__file__).resolve().parents[2] / "data" / "documents"
 

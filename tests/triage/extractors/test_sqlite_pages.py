@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from triage.extractors.sqlite_pages import columns_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 A, B = "123456789018", "621498320257"
 

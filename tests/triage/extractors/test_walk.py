@@ -7,12 +7,14 @@ import io
 import time
 import zipfile
 import zlib
-
-import pytest
+from typing import TYPE_CHECKING
 
 from triage import extractors
 from triage.extractors import extract_all
 from triage.extractors.model import BytesSource, Child, Context, Limits, Problem, Text
+
+if TYPE_CHECKING:
+    import pytest
 
 A = "123456789018"
 
