@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from chain_of_custody import checkpoints, entries, signing, timestamps
+from chain_of_custody import checkpoints, entries, merkle, signing, timestamps
 from chain_of_custody.errors import UsageError
 from chain_of_custody.records import ATTACHMENTS
 
@@ -120,6 +120,7 @@ class Related:
         self.checkpoints: dict[int, CheckpointState] = {}
         self._signatures: list[_Signature] = []
         self._tsa_roots = tsa_roots
+        self._branches: dict[str, Entry] = {}
         self._stamps: list[_Stamp] = []
         self._proven: dict[int, int] = {}
         self._offers: dict[int, _Offer] = {}
@@ -156,6 +157,8 @@ class Related:
             )
         elif entry.type.startswith("transfer."):
             self._transfer(entry, result)
+        elif entry.type == "merged":
+            self._branches[str(entry.body["theirs"])] = entry
         elif entry.type == "redacted":
             self._removed.add(str(entry.body["sha256"]))
         if entry.type.startswith("record.") or entry.type == "note":
@@ -237,6 +240,7 @@ class Related:
         self._judge_signatures(result)
         self._judge_policy(result)
         self._judge_attachments(result)
+        self._judge_branches(result)
         self._judge_outside(result)
         self._judge_images(result)
         for offer in self._offers.values():
@@ -465,6 +469,29 @@ class Related:
                         "note", "unnamed_file", None, f"台帳にないファイル: {name}", f"no entry names this file: {name}"
                     )
 
+    def _judge_branches(self, result: Verification) -> None:
+        for head, entry in self._branches.items():
+            lines = _branch_lines(self.case, head)
+            wanted = {file.sha256 for file in entry.inputs}
+            if lines is None or hashlib.sha256(b"".join(line + b"\n" for line in lines)).hexdigest() not in wanted:
+                result.add(
+                    "ng",
+                    "branch",
+                    entry.seq,
+                    "取り込んだ分岐の台帳がないか、書き換えられています",
+                    "the ledger of the branch that was taken in is gone or altered",
+                )
+
+    def _in_a_branch(self, given: Checkpoint) -> str | None:
+        """The branch whose first lines a checkpoint fits."""
+        for head in self._branches:
+            lines = _branch_lines(self.case, head)
+            if lines is not None and given.size <= len(lines):
+                root = merkle.root_of([merkle.leaf_hash(line) for line in lines[: given.size]])
+                if root == given.root:
+                    return head
+        return None
+
     # --- what was kept outside ----------------------------------------------------------------------------------------
 
     def _judge_outside(self, result: Verification) -> None:
@@ -479,7 +506,16 @@ class Related:
         if self.outside is None or self.outside_path is None:
             return
         given = self.outside
-        if given.origin != result.origin:
+        branch = self._in_a_branch(given) if self.roots.get(given.size) != given.root else None
+        if branch is not None:
+            result.add(
+                "note",
+                "branch",
+                self._branches[branch].seq,
+                f"控えは、取り込まれた分岐 {branch[:16]}… のものです",
+                f"the checkpoint kept belongs to the branch {branch[:16]}… that was taken in",
+            )
+        elif given.origin != result.origin:
             result.add("ng", "against", None, "控えは別の台帳のものです", "the checkpoint kept is of another log")
         elif given.size not in self.roots:
             result.add(
@@ -556,6 +592,15 @@ class Related:
 def _sized(size: int) -> Checkpoint:
     """A checkpoint of this size, for its file names."""
     return checkpoints.Checkpoint("", size, b"")
+
+
+def _branch_lines(case: Path, head: str) -> list[bytes] | None:
+    if len(head) != 64 or not set(head) <= _HEX:
+        return None
+    try:
+        return (case / "branches" / head / "ledger.jsonl").read_bytes().splitlines()
+    except OSError:
+        return None
 
 
 def _fits(path: Path, given: Checkpoint, key: str) -> bool:

@@ -32,6 +32,7 @@ def test_the_package_hash_can_be_repeated_with_coreutils():
         (["t", "https://u:secret@tsa.example/x"], ["t", "https://u:***@tsa.example/x"]),
         (["t", "/給与/123456789018.txt"], ["t", "/給与/********9018.txt"]),
         (["t", "bad\udcff"], ["t", "bad\\xff"]),
+        (["custody", "record", "note", "--text", "氏名"], ["custody", "record", "note", "--text", "***"]),
         ([], []),
     ],
 )
