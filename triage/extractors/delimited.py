@@ -218,6 +218,7 @@ class _Rows:
                 block.encoding,
                 "table",
                 self._container,
+                stream="text",
                 cells=tuple(cells),
                 offsets=block.offsets(),
                 first_char=self._characters,
@@ -234,7 +235,7 @@ class _Rows:
             cells.extend(self._cells(row, record, len(content)))
             content += record
         if content:
-            yield Text(content, "", "table", self._container, cells=tuple(cells))
+            yield Text(content, "", "table", self._container, stream="text", cells=tuple(cells))
 
 
 def is_label_block(content: str) -> bool:

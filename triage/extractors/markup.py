@@ -153,7 +153,7 @@ def _json(source: Source, context: Context) -> Iterator[Text]:
     characters = 0
     for block in blocks(source, context, cut=_value_cut):
         if "\\" in block.content:
-            text = unescape(block).text("markup", source.container, first_char=characters)
+            text = unescape(block).text("markup", source.container, stream="text", first_char=characters)
             if text:
                 yield text
         elif block.holds_number():
@@ -162,6 +162,7 @@ def _json(source: Source, context: Context) -> Iterator[Text]:
                 block.encoding,
                 "markup",
                 source.container,
+                stream="text",
                 offsets=block.offsets(),
                 first_char=characters - block.overlap,
                 overlap=block.overlap,
@@ -299,6 +300,7 @@ class _Tags:
             text.encoding,
             kind,
             self._container,
+            stream="text",
             cells=tuple(spans),
             offsets=text.offsets,
             first_char=text.first_char,
@@ -330,7 +332,7 @@ def _label_piece(labels: list[tuple[int, int, str]], container: str) -> Text:
         row = at
         cells.append(Cell(at, column, len(content), len(content) + len(value)))
         content += value
-    return Text(content, "", "table", container, cells=tuple(cells))
+    return Text(content, "", "table", container, stream="text", cells=tuple(cells))
 
 
 def _entity(written: str, entity: str) -> str:

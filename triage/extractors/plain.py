@@ -31,7 +31,9 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
     for block in blocks(source, context):
         if has_escapes(block.content):
             # Source text and property files write Japanese as \\uXXXX.
-            text = unescape(block).text("markup", source.container, first_char=characters - block.overlap)
+            text = unescape(block).text(
+                "markup", source.container, stream="text", first_char=characters - block.overlap
+            )
             if text:
                 yield text
         elif block.holds_number():
@@ -40,6 +42,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
                 block.encoding,
                 "prose",
                 source.container,
+                stream="text",
                 offsets=block.offsets(),
                 first_char=characters - block.overlap,
                 overlap=block.overlap,

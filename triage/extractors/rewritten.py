@@ -53,6 +53,7 @@ class Rewriter:
         kind: TextKind,
         container: str,
         *,
+        stream: str = "",
         first_char: int = 0,
         cells: Iterable[tuple[int, int, int, int]] = (),
     ) -> Text | None:
@@ -72,6 +73,7 @@ class Rewriter:
             block.encoding,
             kind,
             container,
+            stream=stream,
             cells=tuple(Cell(*cell) for cell in cells),
             offsets=offsets_of(new, len(block.data), block.base),
             first_char=first_char,
