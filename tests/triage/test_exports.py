@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import os
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +13,12 @@ from python_calamine import CalamineWorkbook
 
 from chain_of_custody.errors import TargetError, UsageError
 from tests.triage.make_results import make_results
-from triage import spreadsheet
+from triage import exports, spreadsheet
 from triage.exports import export_findings, formula_safe
 from triage.spreadsheet import Workbook
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FORMULA = "=cmd|'/C calc'!A0"
@@ -147,6 +150,20 @@ def test_nothing_is_left_of_an_export_that_failed(scan: Path, tmp_path: Path, su
     with (scan / "findings.jsonl").open("a", encoding="utf-8") as file:
         file.write("{broken\n")
     with pytest.raises(Exception, match="cannot be read"):
+        export_findings(scan, tmp_path / f"x.{suffix}")
+    assert not (tmp_path / f"x.{suffix}").exists()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "json"])
+def test_nothing_is_left_where_the_disk_is_full(
+    scan: Path, tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_up(_: object) -> Iterator[dict[str, str]]:
+        yield {"id": "F000001"}
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(exports._Export, "_findings", fill_up)
+    with pytest.raises(TargetError, match="cannot be written"):
         export_findings(scan, tmp_path / f"x.{suffix}")
     assert not (tmp_path / f"x.{suffix}").exists()
 
