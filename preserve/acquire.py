@@ -506,8 +506,8 @@ def acquire(
     try:
         check_targets(request, opened.source.size)
         run = _Run(request, opened, watcher)
-        run.prepare()
         try:
+            run.prepare()
             with _recorded(case, kind, run) as action:
                 result = run.run()
                 if action is not None:
@@ -607,7 +607,7 @@ class _Run:
                 (target.path.name, target.format, segment_size_for(target, request, source.size))
                 for target in request.targets
             ],
-            guid=uuid.uuid4().bytes.hex(),
+            guid=uuid.uuid4().bytes_le.hex(),
             started=started,
             header=asdict(header),
             is_physical=self.opened.is_physical,
@@ -1035,7 +1035,7 @@ class _Run:
                 "format": target.format,
                 "files": files,
                 "compression": self.settings.compression if target.format == "e01" else None,
-                "guid": str(uuid.UUID(hex=self.settings.guid)) if target.format == "e01" else None,
+                "guid": str(uuid.UUID(bytes_le=bytes.fromhex(self.settings.guid))) if target.format == "e01" else None,
             },
             "source": {
                 "name": self.source.name,

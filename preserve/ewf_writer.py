@@ -63,7 +63,7 @@ class EwfHeader:
 
 @dataclass(frozen=True, slots=True)
 class EwfSettings:
-    """Everything about an image but its data. `guid` has 16 bytes; sizes are bytes."""
+    """Everything about an image but its data. `guid` has the 16 bytes of a GUID as Microsoft orders them."""
 
     sector_size: int
     sector_count: int
