@@ -61,9 +61,13 @@ class Column:
     """What is known about a column of a table so far."""
 
     label: Label | None = None
-    header_start: list[str] = field(default_factory=list, repr=False)
-    recent: list[str] = field(default_factory=list, repr=False)
-    """Text cells since the last number: candidates for a header."""
+    label_row: int = -1
+    """Row of the cell that gave the label."""
+    header_start: list[tuple[int, str]] = field(default_factory=list, repr=False)
+    recent: list[tuple[int, str]] = field(default_factory=list, repr=False)
+    """Text cells since the last number, with their rows: candidates for a header."""
+    title: str = field(default="", repr=False)
+    """The first text cell above the first number."""
     stratum: int = -1
     singles: list[tuple[int, int, str]] = field(default_factory=list, repr=False)
     """Cells of one digit right below each other: row, start, digit."""
@@ -77,6 +81,8 @@ class Stream:
     tail: str = field(default="", repr=False)
     """The end of the text before."""
     strata: dict[tuple[object, ...], int] = field(default_factory=dict)
+    test_code: bool = False
+    """It is a program that tests something."""
     form: bool = False
     """A form or topic in which My Numbers stand was named."""
     labelled: bool = False
@@ -92,6 +98,8 @@ class Stream:
     """Under a heading: where the next line of its block starts, and the heading's label."""
     # Tables
     columns: dict[int, Column] = field(default_factory=dict)
+    header_rows: dict[int, list[int]] = field(default_factory=dict)
+    """Columns with text in each of the first rows: a header spans those to its right that are empty."""
     header_bits: int = 0
     """What the headers tell about persons: bits of `persons.traces`."""
     first_row: int = -1

@@ -70,6 +70,7 @@ UNDER_HEADING = 1 << 26
 FORM_ON_LINE = 1 << 27
 JAPANESE = 1 << 28
 FIXED_WIDTH = 1 << 29
+TEST_CODE = 1 << 30
 
 STRONG = LABEL | HEADER | ROW_LABEL | LABEL_AFTER | UNDER_HEADING
 """A label that belongs to the very number."""
@@ -82,9 +83,9 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (LABEL_AFTER, 3.2, "label_after", "直後に「{word}」とある", "“{word}” stands directly behind it"),
     (UNDER_HEADING, 3.1, "heading", "「{word}」という見出しの下に並ぶ", "listed under the heading “{word}”"),
     (LABEL_NEAR, 1.9, "label_near", "近くに「{word}」とある", "“{word}” stands near it"),
-    (LABEL_IN_TEXT, 0.9, "label_in_text", "同じ文書に個人番号を示す語がある", "the same document speaks of My Numbers"),
+    (LABEL_IN_TEXT, 0.6, "label_in_text", "同じ文書に個人番号を示す語がある", "the same document speaks of My Numbers"),
     (FORM_NEAR, 0.7, "form", "個人番号を書く様式・文書の中にある", "in a form or text that My Numbers are written in"),
-    (FORM_ON_LINE, 0.5, "form_on_line", "同じ行に様式の名がある", "the name of such a form stands on its line"),
+    (FORM_ON_LINE, 1.0, "form_on_line", "同じ行に様式の名がある", "the name of such a form stands on its line"),
     (NAME, 0.5, "person_name", "そばに氏名がある", "a name stands beside it"),
     (BIRTH, 0.5, "person_birth", "そばに生年月日がある", "a birth date stands beside it"),
     (ADDRESS, 0.35, "person_address", "そばに住所がある", "an address stands beside it"),
@@ -92,6 +93,7 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (RECORD, 0.4, "person_record", "一人の人についての記録の中にある", "it stands in a record about one person"),
     (GROUPED, 0.3, "grouped", "カードと同じ4桁区切り", "written in groups of four, as on the card"),
     (SAMPLE, -2.9, "sample", "見本・記入例の語がそばにある", "words for a sample or an example stand beside it"),
+    (TEST_CODE, -2.9, "test_code", "プログラムの試験・検査の中の値", "a value in a test or check of a program"),
     (OTHER_NEAR, -1.4, "other_near", "近くに別の番号を示す語がある", "words for another number stand near it"),
     (OTHER_KEY, -1.4, "other_key", "別の項目名の値である", "it is the value of a key of another name"),
     (TIGHT, -0.8, "tight", "記号をはさんで他の数字が隣り合う", "other digits adjoin it behind a mark"),

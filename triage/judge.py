@@ -39,6 +39,7 @@ from triage.evidence import (
     SPOKEN_RIVALS,
     STRONG,
     TABLE,
+    TEST_CODE,
     Confidence,
     Reason,
     rival_weights,
@@ -174,7 +175,7 @@ class _Findings(Sequence[Judged]):
         self._labelled = {
             digits
             for digits, evidence in zip(kept.digits, kept.evidence, strict=True)
-            if evidence & STRONG and not evidence & SAMPLE
+            if evidence & STRONG and not evidence & (SAMPLE | TEST_CODE)
         }
         self._chosen = array("L")
         self.rejected: Counter[str] = Counter()
@@ -208,6 +209,9 @@ class _Findings(Sequence[Judged]):
         evidence = kept.evidence[index]
         share = self._shares[kept.stratum[index]]
         score, against, worst = sum_of(evidence & ~TABLE if share.listed else evidence)
+        if evidence & (SAMPLE | TEST_CODE):
+            # Samples pass because they were made to; a long list of them is still looked at.
+            return min(score, MEDIUM if share.listed and not evidence & TEST_CODE else LOW + 0.5), against
         if evidence & STRONG:
             # A label does not make strings right that pass only as often as by chance.
             if share.limit < score:

@@ -26,6 +26,7 @@ from triage.evidence import (
     RAW,
     SAMPLE,
     STRONG,
+    TEST_CODE,
     UNDER_HEADING,
     form_bits,
     person_bits,
@@ -58,8 +59,21 @@ if TYPE_CHECKING:
 
 _BEFORE_CHARS = 220
 _AFTER_CHARS = 80
+_COMPOUND_TOPIC = re.compile(
+    r"(?:カード)?(?:関係|関連|利用|制度|法|取扱|取り扱い|収集|管理|対応|担当|申請|交付|通知|ポータル|確認|提出|事務|研修|規程)"
+)
 _HEADING_END = re.compile(r"\s*(?:一覧|リスト|台帳|名簿|表|の一覧)?[\s:：】」）)]*")
 _JAPANESE = re.compile("[ぁ-んァ-ヶ一-鿿]")
+# Programs that test a check digit hold numbers that were made up for it.
+_TEST_CODE = re.compile(
+    r"\bimport (?:pytest|unittest)\b|^\s*(?:async )?def test_|@Test\b|\b(?:describe|it|test)\(\s*[\"'`]"
+    r"|\bassert(?:Equals?|True|False|That|_eq!?)?\b[^\n]{0,80}\(|\bfunc Test[A-Z]",
+    re.MULTILINE,
+)
+_CHECKING_CALL = re.compile(
+    r"(?:valid|verif|check|assert|expect|should|mock|fixture|dummy)[A-Za-z0-9_.]*\([^()\n]{0,40}[\"'`]?\Z",
+    re.IGNORECASE,
+)
 _ONLY_LABELLED = frozenset(("kanji", "loose", "boxes", "odd"))
 # What touches the digits may be their label: mynumber123…, ?my_number=123…
 _MAY_BE_LABEL = frozenset(("word", "url", "clock", "negative", "amount"))
@@ -86,6 +100,9 @@ class RunningText:
         found = [item for low, high in places for item in strings_in(content, low, high)]
         if numerals:
             found = sorted([*found, *numerals], key=lambda item: item.start)
+        stream.test_code = stream.test_code or (
+            text.kind in ("prose", "markup") and not text.cells and _TEST_CODE.search(content) is not None
+        )
         labels = find_number_labels(content)
         _note_labels(text, labels, stream)
         if not stream.headers and text.first_char == 0:
@@ -190,7 +207,7 @@ class RunningText:
                 return Weighed(0, "")
         return None
 
-    def _in_context(self, piece: Piece, written: Written) -> Weighed:
+    def _in_context(self, piece: Piece, written: Written) -> Weighed:  # noqa: PLR0911 - one way out a relation
         """What the words before and behind say, the nearer the stronger."""
         text, stream = piece.text, piece.stream
         low = max(0, written.start - _BEFORE_CHARS)
@@ -235,6 +252,9 @@ class RunningText:
         if nearest is None or direct:
             return Weighed(evidence, "")
         gap = before[nearest.end :]
+        if nearest.kind == "number" and _COMPOUND_TOPIC.match(gap):
+            # 「マイナンバー関係書類」, 「個人番号利用事務」: what the text is about.
+            return Weighed(evidence, "")
         if nearest.kind == "other":
             return Weighed(evidence | (OTHER_NEAR if len(gap) <= min(30, line_length) else 0), "")
         if len(gap) <= 120 and "\n\n" not in gap and not HAS_DIGITS.search(gap):
@@ -268,6 +288,8 @@ def _list_key(piece: Piece, written: Written, evidence: int = 0) -> tuple[object
 def _plain_evidence(piece: Piece, written: Written, before: str, after: str) -> int:
     """What kind, form and neighbourhood say without any label."""
     evidence = {"raw": RAW, "name": FILE_NAME, "markup": MARKUP}.get(piece.text.kind, 0) | form_bits(written)
+    if piece.stream.test_code or _CHECKING_CALL.search(before[-100:]):
+        evidence |= TEST_CODE
     breaks = [match.start() for match in re.finditer("\n", before)]
     near = before[breaks[-2] + 1 if len(breaks) > 1 else 0 :][-120:] + " " + "\n".join(after.split("\n")[:2])
     evidence |= person_bits(persons.traces(near))

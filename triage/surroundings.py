@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from triage import persons
 from triage.labels import Hit, Label, label_of_header
@@ -24,6 +25,9 @@ CONNECTING = re.compile(
     r"|は|が|の|を|に|番号|カード|ナンバー|(?:12|１２|十二)\s?(?:桁|ケタ|けた|digits?)|桁|[Nn][Oo]\b|№|nbsp;|#?x?[0-9a-f]{2,4};"
     r"|本人|記載|記入|欄|又|または|若しくは|等|例|値|[Vv]alue|[Tt]ext|[Ss]tring|[Ii]s\b|[Ww]as\b|です|：)*+",
 )
+# 「注文受付 123…」: the word is part of a longer name.
+_COMPOUND = re.compile(r"[一-鿿々ァ-ヶーｦ-ﾟ]{1,6}[ \u3000]?[:：=＝]?[ \u3000]?")
+_PERCENT = re.compile(r"((?:%[0-9A-Fa-f]{2}|[A-Za-z0-9_.\-]){3,120})=\Z")
 _TAG_REST = re.compile(r"[^<>\n]{0,120}>")
 # Between two numbers of one enumeration.
 LIST_GAP = re.compile(
@@ -97,6 +101,8 @@ class HeaderLine:
 def connected(before: str, hit: Hit) -> bool:
     """Whether only connecting characters stand between a label and the end of `before`."""
     gap = before[hit.end :]
+    if hit.kind == "other" and _COMPOUND.fullmatch(gap):
+        return True
     if len(gap) > 200 or gap.count("\n") > 3:
         return False
     if CONNECTING.fullmatch(gap):
@@ -141,6 +147,14 @@ def label_behind(after: str, hits: list[Hit]) -> Hit | None:
 
 def key_before(line: str) -> str:
     """The key of which a number is the value, where `line` ends at the number; "" without one."""
+    if "%" in line[-130:] and (percent := _PERCENT.search(line[-130:])):
+        # A form as browsers send it: %E5%80%8B…=123….
+        raw = unquote_to_bytes(percent[1])
+        for encoding in ("utf-8", "cp932", "euc_jp"):
+            try:
+                return raw.decode(encoding)
+            except UnicodeDecodeError:
+                continue
     match = _TAG_KEY.search(line[-200:]) or _KEY.search(line[-64:]) or _WORD_KEY.search(line[-40:])
     return match[1] if match is not None else ""
 

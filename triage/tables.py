@@ -84,7 +84,7 @@ class Tables:
         """Judge a cell that holds nothing but one number; False if it does not."""
         text, stream = piece.text, piece.stream
         cell = text.cells[index]
-        header = _label_of_column(column)
+        header = _label_of_column(column) or _spanning_label(stream, cell.column)
         labelled = header is not None and header.kind == "number"
         read = read_cell(string, numeric=cell.numeric, labelled=labelled)
         beside: Label | None = None
@@ -225,11 +225,13 @@ def _note_text_cell(stream: Stream, column: Column, cell: Cell, string: str) -> 
     """Remember a cell that may be a header; it is looked at only when a number comes below it."""
     column.singles = []
     if len(column.header_start) < 4 and column.stratum < 0:
-        column.header_start.append(string)
+        column.header_start.append((cell.row, string))
     else:
-        column.recent.append(string)
+        column.recent.append((cell.row, string))
         if len(column.recent) > 6:
             del column.recent[0]
+    if len(stream.header_rows) < 2 * _HEADER_ROWS or cell.row in stream.header_rows:
+        stream.header_rows.setdefault(cell.row, []).append(cell.column)
     if cell.row - stream.first_row < _HEADER_ROWS:
         stream.header_bits |= persons.header_traces(string)
         for hit in find_labels(string):
@@ -247,20 +249,41 @@ def _label_of_column(column: Column) -> Label | None:
         return column.label
     texts = [*column.header_start, *column.recent]
     column.header_start, column.recent = [], []
-    labels = [(label_of_header(string), string) for string in texts]
+    labels = [(label_of_header(string), row, string) for row, string in texts]
+    column.title = column.title or texts[0][1]
     found = [
-        label for label, string in labels if label.kind in ("number", "other") and (label.pure or len(string) <= 24)
+        (label, row)
+        for label, row, string in labels
+        if label.kind in ("number", "other") and (label.pure or len(string) <= 24)
     ]
-    if not found and len(texts) > 1 and not any(label.kind for label, _ in labels):
+    if not found and len(texts) > 1 and not any(label.kind for label, _, _ in labels):
         # A header over several rows: 個人 / 番号.
-        joined = "".join(texts[:4])
+        joined = "".join([string for _, string in texts[:4]])
         label = label_of_header(joined) if len(joined) <= 40 else None
         if label is not None and label.kind in ("number", "other"):
-            found = [label]
+            found = [(label, texts[0][0])]
     if found:
-        column.label = found[-1]
+        column.label, column.label_row = found[-1]
         column.stratum = -1
     return column.label
+
+
+def _spanning_label(stream: Stream, column: int) -> Label | None:
+    """The label of a merged cell to the left above, where the column itself only says whose number it is."""
+    own = stream.columns[column].title
+    if own and not persons.traces(own) & persons.FAMILY:
+        return None
+    for left in range(column - 1, max(column - 13, -1), -1):
+        other = stream.columns.get(left)
+        if other is None or other.label is None:
+            continue
+        between = stream.header_rows.get(other.label_row)
+        if other.label.kind != "number" or between is None or any(left < place <= column for place in between):
+            return None
+        # Kept: data such as 未提出 may come between the numbers.
+        stream.columns[column].label, stream.columns[column].label_row = other.label, other.label_row
+        return other.label
+    return None
 
 
 def _by_labels(header: Label | None, beside: Label | None, column: int) -> tuple[Weighed, tuple[object, ...]]:

@@ -433,3 +433,44 @@ def test_fixed_width_records_whose_digits_touch() -> None:
     # Chance: nothing passes in one and the same place of every line.
     assert not prose(fixed_width(rng, [any_digits(rng) for _ in range(200)])).judged
     assert not prose(fixed_width(rng, numbers[:3])).judged
+
+
+def test_a_merged_header_spans_the_columns_beside_it() -> None:
+    rows = [
+        ["社員", "", "個人番号"],
+        ["番号", "氏名", "本人", "配偶者"],
+        ["1", "甲野", VALID, "未提出"],
+        ["2", "乙野", "", OTHER],
+        ["3", "丙野", "未提出", VALID],
+    ]
+    assert summary(judge(table(rows))) == [(VALID, "high"), (OTHER, "high"), (VALID, "high")]
+    rows[1][3] = "備考"
+    assert [confidence for _, confidence in summary(judge(table(rows)))][1] != "high"
+
+
+def test_programs_that_test_a_check_digit() -> None:
+    code = f'import pytest\n\n\ndef test_valid() -> None:\n    assert is_valid_my_number("{VALID}")\n'
+    for content in (code, f'expect(validateMyNumber("{VALID}")).toBe(true)', f'check_my_number("{VALID}")'):
+        for kind in ("prose", "markup"):
+            assert "high" not in [confidence for _, confidence in summary(prose(content, kind))]
+
+
+@pytest.mark.parametrize(
+    "key", ["%E5%80%8B%E4%BA%BA%E7%95%AA%E5%8F%B7", "%8C%C2%90l%94%D4%8D%86".replace("l", "%6C"), "kojinBango"]
+)
+def test_forms_as_browsers_send_them(key: str) -> None:
+    assert summary(prose(f"name=x&{key}={VALID}&ok=1", "markup")) == [(VALID, "high")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "マイナンバー関係書類は簡易書留 {} で返送しました",
+        "個人番号利用事務 管理番号 {}",
+        "マイナンバーカードの製造番号: {}",
+        "ライセンスキー {}",
+        "注文受付 {}",
+    ],
+)
+def test_other_numbers_beside_words_for_the_my_number(words: str) -> None:
+    assert not prose(words.format("1234-5678-9018")).judged
