@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from triage.text import Text
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".emf", ".wmf", ".svg", ".fntdata", ".odttf")
-_QUIET = ("styles.xml", "fontTable.xml", "settings.xml", "webSettings.xml", "theme", "_rels", "tableStyles.xml")
+_QUIET = ("styles", "fontTable.xml", "settings.xml", "webSettings.xml", "theme", "_rels", "tableStyles.xml")
 """Parts that describe looks and links; they hold no content."""
 
 

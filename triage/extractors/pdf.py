@@ -280,7 +280,8 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
         metadata = document.get_metadata_dict()
         lines = [f"{key}: {value}\n" for key, value in metadata.items() if value]
         yield from prose(lines, source.container, "metadata", location="metadata", kind="form")
-        document.init_forms()
+        if document.get_formtype():
+            document.init_forms()
         forms = document.formenv
         pages = len(document)
         columns = _Columns()

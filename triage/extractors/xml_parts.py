@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 16
 _TEXT_NODE = re.compile(rb">([^<>]+)<")
-_ATTRIBUTE = re.compile(rb"=(?:\"([^\"<]*)\"|'([^'<]*)')")
+_NUMBER_BYTES = re.compile(rb"(?:[0-9][^0-9<>\"']{0,3}){9}")
 _NUMBER_LIKE = re.compile(r"(?:[0-9０-９][^0-9０-９]{0,3}){9}")
 _DEPTH = 512
 
@@ -46,9 +46,8 @@ def may_hold_number(xml: bytes, *, attributes: bool = False) -> bool:
     joined = b"".join(_TEXT_NODE.findall(xml))
     if holds_number(joined.decode("utf-8", "replace")) or b"&#" in joined:
         return True
-    if attributes:
-        return any(_NUMBER_LIKE.search((a or b).decode("utf-8", "replace")) for a, b in _ATTRIBUTE.findall(xml))
-    return False
+    # Full-width digits begin with EF BC in UTF-8.
+    return attributes and (_NUMBER_BYTES.search(xml) is not None or xml.count(b"\xef\xbc") >= 9)
 
 
 def parse(chunks: Iterable[bytes], handler: Handler, context: Context) -> Iterator[None]:
