@@ -62,7 +62,6 @@ RAW = 1 << 19
 FILE_NAME = 1 << 20
 MARKUP = 1 << 21
 TABLE = 1 << 22
-EMBEDDED = 1 << 23
 HEX_COMPANY = 1 << 24
 RECORD = 1 << 25
 """At least two traces of a person."""
@@ -114,6 +113,8 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (TABLE, -0.3, "table", "見出しから種類の分からない列", "in a column whose header does not tell"),
     (HEX_COMPANY, -2.5, "hex", "16進数の並びの中", "among hexadecimal words"),
 )  # fmt: skip
+SUPPORT = sum(bit for bit, weight, *_ in EVIDENCE if weight > 0 and bit not in (GROUPED, LABEL_IN_TEXT, JAPANESE))
+"""What can raise a string above low."""
 BASE = -0.7
 """What a right check digit alone is worth: seldom a My Number."""
 SAME_NUMBER = 2.6

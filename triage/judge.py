@@ -26,9 +26,7 @@ from typing import TYPE_CHECKING, overload
 from triage.candidates import FORMS, Candidates, Piece, Stream
 from triage.evidence import (
     EVIDENCE,
-    GROUPED,
     HIGH,
-    LABEL_IN_TEXT,
     LOST_ZERO,
     LOW,
     MEDIUM,
@@ -38,6 +36,7 @@ from triage.evidence import (
     SAMPLE,
     SPOKEN_RIVALS,
     STRONG,
+    SUPPORT,
     TABLE,
     TEST_CODE,
     Confidence,
@@ -234,7 +233,7 @@ class _Findings(Sequence[Judged]):
         evidence = kept.evidence[index]
         share = self._shares[kept.stratum[index]]
         proven = bool(evidence & STRONG) or share.listed or kept.digits[index] in self._labelled
-        some = proven or bool(evidence & ~(GROUPED | LABEL_IN_TEXT)) or share.weight > 1.0
+        some = proven or bool(evidence & SUPPORT) or share.weight > 1.0
         if score >= HIGH and proven:
             return "high"
         return "medium" if score >= MEDIUM and some else "low"

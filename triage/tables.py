@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from triage import persons
 from triage.candidates import Column, Weighed
 from triage.evidence import (
-    EMBEDDED,
     FORM_NEAR,
     HEADER,
     LABEL,
@@ -152,7 +151,7 @@ class Tables:
             if inside.form in _ONLY_LABELLED and not weighed.evidence & (STRONG | LABEL_NEAR):
                 self._candidates.rejected["grouping"] += right
                 continue
-            evidence = weighed.evidence | EMBEDDED | _cell_evidence(piece, index, inside, strong=False)
+            evidence = weighed.evidence | _cell_evidence(piece, index, inside, strong=False)
             stratum = self._candidates.stratum_of(stream, ("embedded", cell.column, bool(evidence & STRONG)))
             written = Written(inside.start + cell.start, inside.end + cell.start, inside.digits, inside.form)
             self._candidates.take(piece, written, Weighed(evidence, weighed.word), stratum, cell=cell)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.triage.make_judging_cases import any_digits, my_number, name, negatives, passing, positives, table
+from triage.evidence import EVIDENCE
 from triage.judge import REJECTIONS, Judge, Verdicts
 from triage.text import Cell, Offsets, Text, TextKind
 
@@ -474,3 +476,11 @@ def test_forms_as_browsers_send_them(key: str) -> None:
 )
 def test_other_numbers_beside_words_for_the_my_number(words: str) -> None:
     assert not prose(words.format("1234-5678-9018")).judged
+
+
+def test_the_page_on_judging_lists_every_weight_and_reason() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "judging.md").read_text("utf-8")
+    for _, weight, code, ja, en in EVIDENCE:
+        assert f"| `{code}` | {weight:+.1f} | {en} | {ja} |".replace("{word}", "…") in page
+    for code, (ja, en) in REJECTIONS.items():
+        assert f"| `{code}` | {en} | {ja} |" in page
