@@ -43,7 +43,10 @@ def loop(path: Path, *options: str, direct: bool = True) -> Iterator[Path]:
     """A read-only loop device over `path` (options: more of losetup's), detached afterwards."""
     flags = ["--read-only", *(["--direct-io=on"] if direct else []), *options]
     made = subprocess.run(
-        ["losetup", "--find", "--show", *flags, str(path)], capture_output=True, text=True, check=True,
+        ["losetup", "--find", "--show", *flags, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     device = Path(made.stdout.strip())
     try:
@@ -56,7 +59,10 @@ def loop(path: Path, *options: str, direct: bool = True) -> Iterator[Path]:
 def writable_loop(path: Path, *options: str) -> Iterator[Path]:
     """A writable loop device, detached afterwards."""
     made = subprocess.run(
-        ["losetup", "--find", "--show", *options, str(path)], capture_output=True, text=True, check=True,
+        ["losetup", "--find", "--show", *options, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     device = Path(made.stdout.strip())
     try:
@@ -67,7 +73,11 @@ def writable_loop(path: Path, *options: str) -> Iterator[Path]:
 
 @contextmanager
 def bad_medium(
-    folder: Path, image: Path, *, bad: list[int] | None = None, heals: dict[int, int] | None = None,
+    folder: Path,
+    image: Path,
+    *,
+    bad: list[int] | None = None,
+    heals: dict[int, int] | None = None,
 ) -> Iterator[Path]:
     """A loop device over `image` on which the 512-byte sectors `bad` cannot be read; `heals` fail so many times."""
     spec = folder / "bad.json"

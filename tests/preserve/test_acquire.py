@@ -14,8 +14,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.conftest import needs
-from tests.preserve.media import bad_medium, loop, mixed_data, needs_bad_medium, needs_loop
 
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
 from preserve import acquire as acquire_module
@@ -26,6 +24,8 @@ from preserve.image import open_image
 from preserve.journal import Journal, read_journal
 from preserve.pieces import PIECE_SIZE, PieceList
 from preserve.source import SourceGoneError
+from tests.conftest import needs
+from tests.preserve.media import bad_medium, loop, mixed_data, needs_bad_medium, needs_loop
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -325,7 +325,20 @@ def test_69_bad_sectors_of_a_real_device(tmp_path):
     image = tmp_path / "m.bin"
     image.write_bytes(data)
     rnd = random.Random(5)
-    sectors = {0, 1, 2047, 2048, 4095, 4096, 4097, 131_069, 131_070, 131_071, *range(5000, 5010), *range(70_000, 70_040, 2)}
+    sectors = {
+        0,
+        1,
+        2047,
+        2048,
+        4095,
+        4096,
+        4097,
+        131_069,
+        131_070,
+        131_071,
+        *range(5000, 5010),
+        *range(70_000, 70_040, 2),
+    }
     while len(sectors) < 69:
         sectors.add(rnd.randrange(131_072))
     bad = sorted(sectors)
@@ -340,12 +353,18 @@ def test_69_bad_sectors_of_a_real_device(tmp_path):
     assert (tmp_path / "out/disk2.dd").read_bytes() == zeroed(data, bad)
     if shutil.which("ddrescuelog"):
         listed = subprocess.run(
-            ["ddrescuelog", "-l-", str(tmp_path / "out/disk.map")], capture_output=True, text=True, check=True,
+            ["ddrescuelog", "-l-", str(tmp_path / "out/disk.map")],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert [int(sector) for sector in listed.stdout.split()] == bad
     if shutil.which("ewfverify"):
         verified = subprocess.run(
-            ["ewfverify", "-q", str(tmp_path / "out/disk.E01")], capture_output=True, text=True, check=True,
+            ["ewfverify", "-q", str(tmp_path / "out/disk.E01")],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         assert "SUCCESS" in verified.stdout
 
@@ -614,8 +633,10 @@ def test_kill_9_at_a_random_moment(tmp_path, seed):
             resume = ["--resume"]
     if resume:
         subprocess.run([sys.executable, "-c", _CHILD, str(tmp_path), *resume], cwd=ROOT, check=True)
-    assert (hashlib.sha256(b"".join(path.read_bytes() for path in sorted(tmp_path.glob("copy.dd.*")))).digest()
-            == hashlib.sha256(data).digest())
+    assert (
+        hashlib.sha256(b"".join(path.read_bytes() for path in sorted(tmp_path.glob("copy.dd.*")))).digest()
+        == hashlib.sha256(data).digest()
+    )
     with open_image(tmp_path / "disk.E01") as image:
         assert image.read_at(0, image.size) == data
         assert image.stored_hashes["md5"] == hashlib.md5(data).hexdigest()

@@ -4,10 +4,10 @@ import random
 import subprocess
 
 import pytest
-from tests.conftest import needs
 
 from chain_of_custody.errors import EvidenceFormatError
 from preserve.badmap import BAD, FAILED_BLOCK, READ, UNSCRAPED, UNTRIED, BadMap
+from tests.conftest import needs
 
 
 def test_marks_against_a_plain_list_of_states():

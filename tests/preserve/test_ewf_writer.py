@@ -7,8 +7,6 @@ import zlib
 
 import pyewf
 import pytest
-from tests.conftest import needs
-from tests.preserve.media import mixed_data
 
 from chain_of_custody.errors import UsageError
 from preserve.ewf_writer import (
@@ -19,6 +17,8 @@ from preserve.ewf_writer import (
     most_segments,
     segment_name,
 )
+from tests.conftest import needs
+from tests.preserve.media import mixed_data
 
 _GUID = bytes(range(16))
 
@@ -86,9 +86,16 @@ def test_ewfinfo_and_ewfverify_accept_it(tmp_path):
     )
     data = mixed_data(3 << 20)
     _write(
-        tmp_path / "disk.E01", data, segment_size=1 << 20, header=header, errors=[(3, 2), (100, 1)], is_physical=False,
+        tmp_path / "disk.E01",
+        data,
+        segment_size=1 << 20,
+        header=header,
+        errors=[(3, 2), (100, 1)],
+        is_physical=False,
     )
-    verified = subprocess.run(["ewfverify", "-q", str(tmp_path / "disk.E01")], capture_output=True, text=True, check=True)
+    verified = subprocess.run(
+        ["ewfverify", "-q", str(tmp_path / "disk.E01")], capture_output=True, text=True, check=True
+    )
     assert "ewfverify: SUCCESS" in verified.stdout
     shown = subprocess.run(["ewfinfo", str(tmp_path / "disk.E01")], capture_output=True, text=True, check=True).stdout
     for words in (
