@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import random
 import subprocess
 
@@ -23,7 +24,7 @@ def test_marks_against_a_plain_list_of_states():
                 plain[place] = state
         assert [state for _, length, state in bad for _ in range(length)] == plain
         neighbours = [state for _, _, state in bad]
-        assert all(one != other for one, other in zip(neighbours, neighbours[1:], strict=False))
+        assert all(one != other for one, other in itertools.pairwise(neighbours))
         assert bad.total(BAD) == plain.count(BAD)
         again = BadMap.restore(size, [tuple(one) for one in bad.unfinished()])
         assert list(again) == list(bad)

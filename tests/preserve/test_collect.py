@@ -53,7 +53,7 @@ def test_contents_times_and_links(tmp_path, tree, ending):
     assert by_path["共有/link"]["target"] == "../どこか"
     if sys.platform == "linux":
         assert by_path["共有/空"]["xattr"] == {"user.Zone.Identifier": "W1pvbmVUcmFuc2Zlcl0="}
-        assert os.stat(tree / "空").st_atime_ns == 1_500_000_000_123_456_789  # reading left it alone
+        assert (tree / "空").stat().st_atime_ns == 1_500_000_000_123_456_789  # reading left it alone
     if ending == ".zip":
         with zipfile.ZipFile(target) as archive:
             assert archive.testzip() is None
