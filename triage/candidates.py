@@ -108,11 +108,12 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A text with its stream and the number of its place."""
+    """A text with its stream and the number of its place. `samples`: words for samples may stand in it."""
 
     text: Text
     stream: Stream
     place: int
+    samples: bool = True
 
 
 class Candidates:

@@ -44,6 +44,7 @@ from triage.evidence import (
     rival_weights,
     sum_of,
 )
+from triage.labels import may_hold_samples
 from triage.rivals import RIVALS, rivals_of
 from triage.running_text import RunningText
 from triage.strata import Share
@@ -118,7 +119,7 @@ class Judge:
         """Judge one piece. Pieces of one stream must come in order."""
         stream = self._stream_of(text)
         self._running.settle(stream, text.first_char)
-        piece = Piece(text, stream, self._candidates.place_of(text, stream))
+        piece = Piece(text, stream, self._candidates.place_of(text, stream), may_hold_samples(text.content))
         if text.cells:
             self._tables.read(piece)
             outside = outside_cells(text)

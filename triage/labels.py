@@ -180,11 +180,26 @@ class _Finder:
                 index = match.lastindex
                 assert index is not None
                 kind = self._kinds[content[position]][index - 1]
+                if kind == "sample" and not _stands_alone(content, position, match.end()):
+                    continue
                 # Only the word itself is kept, without the blanks inside it: it is printed in reasons.
                 word = re.sub(r"\s+", "", unicodedata.normalize("NFKC", match[0]))
                 hits.append(Hit(position, match.end(), kind, word))
                 after = match.end()
         return hits
+
+
+_JOINED_BEFORE = re.compile(r"[一-鿿々ァ-ヶーA-Za-z0-9@.\-]\Z")
+_JOINED_BEHIND = re.compile(r"[一-鿿々ァ-ヶーA-Za-z]")
+_SAMPLE_OF = re.compile(r"データ|番号|用|票|様式|画像|ファイル|です|値|表示|number|data", re.IGNORECASE)
+
+
+def _stands_alone(content: str, start: int, end: int) -> bool:
+    """Whether a word for a sample says so of what stands there: 見本市, サンプル商事 and @shop.example do not."""
+    if _JOINED_BEHIND.match(content, end) and not _SAMPLE_OF.match(content, end):
+        return False
+    before = content[start - 1 : start]
+    return not _JOINED_BEFORE.match(before) or before in "票書届号例面紙記載入力"
 
 
 def _first_characters(word: str) -> set[str]:
@@ -226,6 +241,16 @@ def find_labels(content: str, start: int = 0, end: int | None = None) -> list[Hi
             hits.append(Hit(low, high, "number", "個人番号又は法人番号"))
         hits.sort(key=lambda hit: hit.start)
     return hits
+
+
+_ANY_SAMPLE = re.compile(
+    "見本|入例|載例|サンプル|ｻﾝﾌﾟﾙ|ダミー|ﾀﾞﾐｰ|架空|テスト|例|[Ss][Aa][Mm][Pp]|[Dd][Uu][Mm][Mm]|[Tt][Ee][Ss][Tt]|[Ss]pecimen"
+)
+
+
+def may_hold_samples(content: str) -> bool:
+    """Whether a closer look for words for samples is worth while; cheap."""
+    return _ANY_SAMPLE.search(content) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -238,7 +238,8 @@ def _note_text_cell(stream: Stream, column: Column, cell: Cell, string: str) -> 
                 stream.form = True
             elif hit.kind == "number":
                 stream.labelled = True
-            elif hit.kind == "sample":
+            elif hit.kind == "sample" and not stream.strata and all(one.stratum < 0 for one in stream.columns.values()):
+                # Above all numbers: it speaks of the whole table.
                 stream.sample_title = True
 
 
@@ -306,11 +307,16 @@ def _cell_evidence(piece: Piece, index: int, written: Written, *, strong: bool) 
         evidence |= FORM_NEAR
     if stream.labelled:
         evidence |= LABEL_IN_TEXT
-    if stream.sample_title:
+    if stream.sample_title or (piece.samples and _row_has_sample(piece, index)):
         evidence |= SAMPLE
     if not strong and not stream.header_bits:
         evidence |= person_bits(persons.traces(row_around(piece.text.content, piece.text.cells, index)))
     return evidence
+
+
+def _row_has_sample(piece: Piece, index: int) -> bool:
+    around = row_around(piece.text.content, piece.text.cells, index)
+    return any(hit.kind == "sample" for hit in find_labels(around))
 
 
 def _inside_evidence(before: str, after: str) -> Weighed:

@@ -484,3 +484,8 @@ def test_the_page_on_judging_lists_every_weight_and_reason() -> None:
         assert f"| `{code}` | {weight:+.1f} | {en} | {ja} |".replace("{word}", "…") in page
     for code, (ja, en) in REJECTIONS.items():
         assert f"| `{code}` | {en} | {ja} |" in page
+
+
+def test_a_sample_is_told_row_by_row() -> None:
+    rows = [["氏名", "個人番号", "備考"], ["甲野", VALID, "ダミー"], ["乙野", OTHER, "見本市南町"]]
+    assert summary(judge(table(rows))) == [(VALID, "low"), (OTHER, "high")]

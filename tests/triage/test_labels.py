@@ -94,3 +94,12 @@ def test_find_labels_agrees_with_itself_at_any_place() -> None:
             again = find_labels(text, hit.start)
             assert again
             assert again[0].start == hit.start
+
+
+@pytest.mark.parametrize(
+    ("text", "sample"),
+    [("見本", True), ("（見本）", True), ("申告書見本", True), ("記入例", True), ("サンプルデータ", True), ("sample data", True), ("見本です", True), ("例：", True),
+     ("架空県見本市南町", False), ("サンプル商事", False), ("keiri@mihon.example", False), ("sampling", False), ("ダミー人形", False)],
+)  # fmt: skip
+def test_words_for_samples_stand_alone(text: str, sample: bool) -> None:
+    assert any(hit.kind == "sample" for hit in find_labels(f"x {text} 個人番号")) is sample
