@@ -136,7 +136,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "pack",
         **command_help(
-            "相手方が検証できる一式(台帳、チェックポイント、鍵、verify.sh)を ZIP にします。秘密値や走査結果は入りません。",
+            "相手方が検証できる一式(台帳、チェックポイント、鍵、verify.sh)の ZIP。秘密値や走査結果は入りません。",
             "One ZIP that the other side can verify: ledger, checkpoints, keys, verify.sh; no secret, no scan results.",
             "custody pack --out 2026-017.zip",
             "custody pack --out 2026-017.zip --no-details --report report.html",

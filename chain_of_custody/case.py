@@ -83,7 +83,7 @@ class KeyNotice:
     en: str
 
 
-_PROTECTION_TEXT: Mapping[str, tuple[str, str]] = {
+PROTECTION_TEXT: Mapping[str, tuple[str, str]] = {
     "none": ("作業者の鍵にパスフレーズなし", "the operator's key has no passphrase"),
     "passphrase": ("作業者の鍵はパスフレーズで保護", "the operator's key is protected by a passphrase"),
     "agent": ("作業者の鍵は ssh-agent にある", "the operator's key is held by ssh-agent"),
@@ -283,7 +283,7 @@ class Case:
     def key_notice(self) -> KeyNotice:
         """What a report says of the operator's key (for instance that it has no passphrase)."""
         person = self.operator()
-        ja, en = _PROTECTION_TEXT[self.signer.protection]
+        ja, en = PROTECTION_TEXT[self.signer.protection]
         return KeyNotice(
             person.id,
             person.role,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chain_of_custody import bundle_cli, checkpoint_cli, console, options, record_cli, stamp_cli
+from chain_of_custody import bundle_cli, checkpoint_cli, console, options, record_cli, report_cli, stamp_cli
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
@@ -369,6 +369,7 @@ record_cli.add_to(app)
 checkpoint_cli.add_to(app)
 stamp_cli.add_to(app)
 bundle_cli.add_to(app)
+report_cli.add_to(app)
 app.add_typer(transfer_app, name="transfer")
 
 

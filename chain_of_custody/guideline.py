@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from chain_of_custody.entries import Entry
 
-EDITION_JA = "証拠保全ガイドライン第7版の目次による区分(準拠を示すものではありません)"
+EDITION_JA = "証拠保全ガイドライン第7版の目次による区分(適合を示すものではありません)"
 EDITION_EN = "numbered after the contents of the 証拠保全ガイドライン, 7th edition (no statement of conformity)"
 
 Status = Literal["done", "not_done", "not_applicable", "open"]
