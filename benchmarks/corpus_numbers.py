@@ -203,7 +203,7 @@ def person(rng: random.Random) -> Person:
     return Person(
         name=f"{rng.choice(SURNAMES)} {rng.choice(GIVEN_NAMES)}",
         birth=f"{rng.randrange(1955, 2005)}-{rng.randrange(1, 13):02d}-{rng.randrange(1, 29):02d}",
-        address=f"架空県見本市{rng.choice('東西南北')}町{rng.randrange(1, 9)}-{rng.randrange(1, 30)}",
+        address=f"瑞穂県春野市{rng.choice('東西南北')}町{rng.randrange(1, 9)}-{rng.randrange(1, 30)}",
         staff_number=f"{rng.randrange(100000):05d}",
     )
 
