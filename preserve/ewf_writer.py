@@ -438,11 +438,12 @@ class EwfWriter:
         """What chunks reserved for the medium's bytes `offset … offset + size` (whole chunks) hold on the target."""
         self.sync()
         parts = []
+        places = [self._reserved[start // CHUNK_SIZE] for start in range(offset, offset + size, CHUNK_SIZE)]
         try:
-            for start in range(offset, offset + size, CHUNK_SIZE):
-                place = self._reserved[start // CHUNK_SIZE]
+            for segment in {place.segment for place in places}:
+                forget_cached(self._file(segment))
+            for start, place in zip(range(offset, offset + size, CHUNK_SIZE), places, strict=True):
                 fd = self._file(place.segment)
-                forget_cached(fd)
                 parts.append(pread_all(fd, min(CHUNK_SIZE, offset + size - start), place.offset))
         except OSError as error:
             raise target_error(self.first, error) from error

@@ -339,17 +339,19 @@ def reread_source(
 
 
 def _read_around(source: Source, offset: int, buffer: memoryview, size: int, gaps: list[tuple[int, int]]) -> bool:
-    """Read a piece sector by sector around its gaps, which become zeros; False where more fails."""
+    """Read a piece between its gaps, which become zeros; False where more fails."""
     buffer[:size] = bytes(size)
-    step = source.smallest_read
-    for start in range(offset, offset + size, step):
-        length = min(step, offset + size - start)
-        if any(gap < start + length and gap + count > start for gap, count in gaps):
-            continue
-        try:
-            source.read_into(start, buffer[start - offset :], length)
-        except SourceGoneError:
-            raise
-        except OSError:
-            return False
+    start = offset
+    for gap, length in [*sorted(gaps), (offset + size, 0)]:
+        if gap > start:
+            try:
+                source.read_into(start, buffer[start - offset :], gap - start)
+            except SourceGoneError:
+                raise
+            except OSError:
+                return False
+            # A direct read may fill whole pages: what lies past the run is read or zeroed again below.
+        end = min(gap + length, offset + size)
+        buffer[max(gap, offset) - offset : end - offset] = bytes(max(0, end - max(gap, offset)))
+        start = max(start, end)
     return True
