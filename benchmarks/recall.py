@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import mmap
 import os
 import resource
 import shutil
@@ -217,7 +218,8 @@ def judge(scanned: Scanned, outcome: Outcome) -> None:
     for decoy in scanned.decoys:
         outcome.decoys[decoy.kind] += 1
     decoy_of = {scanned.hmac(value): decoy for decoy in scanned.decoys for value in _windows(decoy.digits)}
-    media = scanned.image.read_bytes()
+    with scanned.image.open("rb") as stream:
+        media = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     truth_of = {scanned.hmac(truth.digits): truth for truth in scanned.truths}
     for line in scanned.lines:
         if line["hmac"] in planted:
@@ -259,7 +261,7 @@ ESCAPED = ("JSON", "XML", "HTML", "RTF", "kanji", "one digit per", "mail", "mbox
 """Written forms whose bytes are not simply the digits with separators: their offsets are not checked."""
 
 
-def lies_at(media: bytes, offset: int, digits: str) -> bool:
+def lies_at(media: bytes | mmap.mmap, offset: int, digits: str) -> bool:
     """Whether the bytes at `offset` read as `digits` in some encoding, separators left out.
 
     At the end of a sector a prefix is enough: the number may go on in another fragment, and in an MFT record the last
