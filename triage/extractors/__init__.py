@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from triage.extractors import (
     binary,
+    cabinet,
     compound,
     compressed,
     mail,
@@ -23,6 +24,7 @@ from triage.extractors import (
     pdf,
     plain,
     rtf,
+    seven_zip,
     sqlite_pages,
     tar,
     unread,
@@ -51,6 +53,8 @@ EXTRACTORS: tuple[Extractor, ...] = (
     pdf,
     compound,
     compressed,
+    seven_zip,
+    cabinet,
     sqlite_pages,
     tar,
     unread,

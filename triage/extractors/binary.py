@@ -116,8 +116,9 @@ def wide_runs(data: bytes, base: int, container: str, *, stream: str = "") -> It
     """Runs of UTF-16 in `data`, which lies at byte `base`, that can hold a number."""
     pairs: tuple[tuple[Encoding, re.Pattern[bytes]], ...] = (("utf-16-le", _LITTLE), ("utf-16-be", _BIG))
     for encoding, pattern in pairs:
-        runs = [(match.start(), decode(match[0], encoding), len(match[0])) for match in pattern.finditer(data)]
-        if runs:
+        found = [(match.start(), match[0]) for match in pattern.finditer(data)]
+        if holds_chain("\n".join([run.decode(encoding, "replace") for _, run in found])):
+            runs = [(at, decode(run, encoding), len(run)) for at, run in found]
             yield from _joined(runs, base, encoding, container, stream)
 
 

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from triage.text import Text
 
 _FORMATS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"7z\xbc\xaf\x27\x1c", "7z"),
     (0, b"Rar!\x1a\x07", "RAR"),
-    (0, b"MSCF\x00\x00\x00\x00", "CAB"),
     (2, b"-lh", "LZH"),
     (2, b"-lz", "LZH"),
     (0, b"!BDN", "PST"),

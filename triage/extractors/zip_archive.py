@@ -344,7 +344,7 @@ def _aes(source: Source, aes: bytes, offset: int, size: int, password: bytes) ->
 
 def _bunzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
     unpacker = bz2.BZ2Decompressor()
-    yield from _through(unpacker, chunks)
+    yield from through(unpacker, chunks)
 
 
 def _unlzma(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -373,14 +373,15 @@ def _unlzma(chunks: Iterator[bytes]) -> Iterator[bytes]:
                 ],
             )
             data = head[9:]
-        yield from _through(unpacker, iter([data]), to_end=False)
+        yield from through(unpacker, iter([data]), to_end=False)
         if unpacker.eof:
             return
 
 
-def _through(
+def through(
     unpacker: bz2.BZ2Decompressor | lzma.LZMADecompressor, chunks: Iterator[bytes], *, to_end: bool = True
 ) -> Iterator[bytes]:
+    """What comes out of `unpacker` in pieces of at most 1 MiB; without `to_end` a stream need not mark its end."""
     for chunk in chunks:
         data = chunk
         while not unpacker.eof:

@@ -2,7 +2,7 @@
 
     python tests/triage/extractors/make_documents.py tests/data/documents
 
-Needs python-docx, openpyxl, XlsxWriter, python-pptx, odfpy, reportlab, pyzipper, and LibreOffice (`soffice`) for the
+Needs python-docx, openpyxl, XlsxWriter, python-pptx, odfpy, reportlab, pyzipper, py7zr, and LibreOffice (`soffice`) for the
 formats of Office 97. The numbers are the two published test numbers, which belong to nobody.
 """
 
@@ -216,6 +216,15 @@ def archives(folder: Path) -> None:
         subprocess.run(["zip", "-q", "-P", "hozen", str(folder / "crypto.zip"), "secret.txt"], cwd=scratch, check=True)
 
 
+def seven_zip(folder: Path) -> None:
+    import py7zr
+
+    for name, options in (("lzma2", {}), ("aes", {"password": "hozen", "header_encryption": True})):
+        with py7zr.SevenZipFile(folder / f"{name}.7z", "w", **options) as archive:
+            archive.writestr(f"個人番号 {A}".encode("cp932"), "名簿/a.txt")
+            archive.writestr(f"個人番号 {B}", "b.txt")
+
+
 def office97(folder: Path) -> None:
     for source, kind in (("python-docx.docx", "doc"), ("openpyxl.xlsx", "xls"), ("python-docx.docx", "rtf")):
         subprocess.run(
@@ -265,6 +274,7 @@ def main(folder: Path) -> None:
     locked_pdf(folder / "locked.pdf")
     mail(folder)
     archives(folder)
+    seven_zip(folder)
     office97(folder)
 
 

@@ -199,9 +199,7 @@ def test_tgz(read) -> None:
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"7z\xbc\xaf\x27\x1c", "7z"),
         (b"Rar!\x1a\x07\x01\x00", "RAR"),
-        (b"MSCF\0\0\0\0", "CAB"),
         (b"\x20\x30-lh5-", "LZH"),
     ],
 )

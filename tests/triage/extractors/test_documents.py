@@ -161,6 +161,22 @@ def test_locked_zip_is_said_and_opened_with_its_password(read, name: str, passwo
     assert result.problems == []
 
 
+def test_7z(read) -> None:
+    result = read("lzma2.7z")
+    assert result.problems == []
+    assert result.content(container="lzma2.7z!/名簿/a.txt") == f"個人番号 {A}"
+    assert result.content(container="lzma2.7z!/b.txt") == f"個人番号 {B}"
+
+
+def test_locked_7z_is_said_and_opened_with_its_password(read) -> None:
+    (problem,) = read("aes.7z").problems
+    assert problem.reason == "encrypted"
+    assert [problem.reason for problem in read("aes.7z", passwords=("wrong",)).problems] == ["encrypted"]
+    result = read("aes.7z", passwords=("wrong", "hozen"))
+    assert result.problems == []
+    assert A in result.content()
+
+
 def package(**parts: str) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
