@@ -38,7 +38,8 @@ GIB = 1 << 30
 _IMAGE = """
 import sys
 from pathlib import Path
-from preserve.acquire import Request, Target, acquire, format_of
+from preserve.acquire import acquire
+from preserve.request import Request, Target, format_of
 source, target, compression, hashes, verify = sys.argv[1:6]
 targets = tuple(Target(Path(one), format_of(Path(one))) for one in target.split(","))
 result = acquire(Request(Path(source), targets, compression=compression, algorithms=tuple(hashes.split(",")),

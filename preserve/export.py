@@ -7,8 +7,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import EvidenceError, UsageError, VerificationError
-from preserve.acquire import Opened, acquire
+from preserve.acquire import acquire
 from preserve.image import open_image
+from preserve.preflight import Opened
 from preserve.source import ImageSource
 from preserve.volumes import open_volumes
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chain_of_custody.case import Case
-    from preserve.acquire import Request, Result
+    from preserve.acquire import Result
     from preserve.image import Image
+    from preserve.request import Request
     from preserve.watcher import Watcher
 
 _LARGEST_JSON = 64 << 20

@@ -1,5 +1,5 @@
 """Commands of `preserve` that take and give images and collect evidence; `register(app)` adds them to the tool."""
-# ruff: noqa: PLC0415 - options are parameters; what a command needs is loaded when it runs
+# ruff: noqa: PLC0415 - what a command needs is loaded when it runs
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from chain_of_custody.options import AsOption, CaseOption, KeyOption, Passphrase
 from preserve.watcher import Watcher
 
 if TYPE_CHECKING:
-    from preserve.acquire import Request, Result, Target
+    from preserve.acquire import Result
     from preserve.devices import Device
+    from preserve.request import Request, Target
     from preserve.watcher import Phase
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -185,7 +186,7 @@ NoVerifyOption = Annotated[
 
 
 def _targets(target: Path, also: list[Path] | None, wanted: str | None) -> tuple[Target, ...]:
-    from preserve.acquire import Target, format_of
+    from preserve.request import Target, format_of
 
     if wanted not in (None, "e01", "raw"):
         raise UsageError(
@@ -252,7 +253,9 @@ def image(
     as_json: JsonOption = False,
 ) -> None:
     """Make a hashed, verified image of a disk, a USB stick or a file, to one target or several at once."""
-    from preserve.acquire import Request, Typed, acquire, check_targets, open_source
+    from preserve.acquire import acquire
+    from preserve.preflight import check_targets, open_source
+    from preserve.request import Request, Typed
 
     _check_compression(compression)
     request = Request(
@@ -404,8 +407,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Convert an image to another format (E01, raw), verified by reading back."""
-    from preserve.acquire import Request
     from preserve.export import export as run
+    from preserve.request import Request
 
     _check_compression(compression)
     request = Request(

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import HozenError
-from preserve.acquire import TOOL, Opened, Request, Target, acquire
+from preserve.acquire import TOOL, acquire
 from preserve.image import open_image
+from preserve.preflight import Opened
+from preserve.request import Request, Target
 from preserve.source import ImageSource
 
 if TYPE_CHECKING:

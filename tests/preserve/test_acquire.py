@@ -18,12 +18,14 @@ import pytest
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
 from preserve import acquire as acquire_module
 from preserve import pipeline
-from preserve.acquire import Opened, Request, Target, Typed, acquire, format_of
+from preserve.acquire import acquire
 from preserve.badmap import BAD, BadMap
 from preserve.image import open_image
 from preserve.journal import Journal, read_journal
 from preserve.pieces import PIECE_SIZE, PieceList
-from preserve.source import SourceGoneError
+from preserve.preflight import Opened
+from preserve.request import Request, Target, Typed, format_of
+from preserve.source import FileSource, SourceGoneError
 from tests.conftest import needs
 from tests.preserve.media import bad_medium, loop, mixed_data, needs_bad_medium, needs_loop
 
@@ -425,13 +427,13 @@ def test_a_target_that_fails_is_resumed(tmp_path, monkeypatch, kind, code):
     assert "--resume" in caught.value.hint_en
     monkeypatch.setattr(output, "pwrite_all", real)
     reads = []
-    real_read = acquire_module.FileSource.read_into
+    real_read = FileSource.read_into
 
     def counting(self, offset, view, size):
         reads.append(offset)
         real_read(self, offset, view, size)
 
-    monkeypatch.setattr(acquire_module.FileSource, "read_into", counting)
+    monkeypatch.setattr(FileSource, "read_into", counting)
     result = acquire(Request(tmp_path / "s.bin", (target,), resume=True))
     assert result.is_equal
     assert result.hashes["sha256"] == hashlib.sha256(data).hexdigest()
@@ -601,7 +603,8 @@ _CHILD = """
 import sys, time
 from pathlib import Path
 from preserve import pipeline
-from preserve.acquire import Request, Target, acquire
+from preserve.acquire import acquire
+from preserve.request import Request, Target
 from preserve.source import FileSource
 pipeline._CHECKPOINT_SECONDS = 0.02
 real = FileSource.read_into

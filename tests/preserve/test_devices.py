@@ -113,7 +113,8 @@ def test_a_loop_device_with_luks(tmp_path):
 @needs_loop
 @needs("mkfs.ext4", "mount")
 def test_a_mounted_source_and_a_target_on_it_are_refused(tmp_path):
-    from preserve.acquire import Request, Target, Typed, acquire
+    from preserve.acquire import acquire
+    from preserve.request import Request, Target, Typed
 
     image, place = tmp_path / "m.bin", tmp_path / "mnt"
     with image.open("wb") as file:

@@ -5,9 +5,10 @@ import hashlib
 import pytest
 
 from chain_of_custody.errors import UsageError, VerificationError
-from preserve.acquire import Request, Target, acquire
+from preserve.acquire import acquire
 from preserve.export import export
 from preserve.image import open_image
+from preserve.request import Request, Target
 from preserve.selftest import selftest
 from tests.preserve.media import mixed_data
 
