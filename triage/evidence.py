@@ -24,7 +24,7 @@ HIGH = 2.3
 """log10 of the odds 199 : 1, which is 99.5 %."""
 MEDIUM = 0.95
 """log10 of the odds 9 : 1, which is 90 %."""
-LOW = -0.8
+LOW = -1.15
 """Below it nothing is reported: such a string is counted under the reason that speaks against it."""
 
 
@@ -100,7 +100,7 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
     (ODD, -0.9, "odd_grouping", "4桁区切りでない区切り方", "grouped otherwise than 4-4-4"),
     (LOST_ZERO, -0.3, "lost_zero", "失われた先頭の0を補った", "leading zeros that a numeric cell loses were filled in"),
     (RAW, -0.5, "undecoded", "復号されていない領域の断片", "a fragment of undecoded bytes"),
-    (JAPANESE, 0.4, "japanese_text", "読める日本語の文の中にある", "it stands in readable Japanese text"),
+    (JAPANESE, 0.5, "japanese_text", "読める日本語の文の中にある", "it stands in readable Japanese text"),
     (
         FIXED_WIDTH,
         -0.5,
@@ -108,9 +108,9 @@ EVIDENCE: tuple[tuple[int, float, str, str, str], ...] = (
         "桁位置の決まったレコードの同じ位置",
         "at one and the same place of records of fixed width",
     ),
-    (FILE_NAME, -0.3, "in_name", "ファイル名の中", "in a file name"),
+    (FILE_NAME, -0.6, "in_name", "ファイル名の中", "in a file name"),
     (MARKUP, -0.5, "markup", "マークアップ・プログラムの中", "in markup or program text"),
-    (TABLE, -0.3, "table", "見出しから種類の分からない列", "in a column whose header does not tell"),
+    (TABLE, -0.5, "table", "見出しから種類の分からない列", "in a column whose header does not tell"),
     (HEX_COMPANY, -2.5, "hex", "16進数の並びの中", "among hexadecimal words"),
 )  # fmt: skip
 SUPPORT = sum(bit for bit, weight, *_ in EVIDENCE if weight > 0 and bit not in (GROUPED, LABEL_IN_TEXT, JAPANESE))
@@ -135,6 +135,7 @@ REJECTIONS: dict[str, tuple[str, str]] = {
         "同じ列・並びで検査数字が合うのは偶然の割合(約1割)",
         "in its column or list check digits are right as often as by chance",
     ),
+    "repeated": ("同じ数字列の繰り返し", "the same string over and over"),
     "serial": ("一つずつ増える連番の中", "in a series of numbers that count up"),
     "column_driving_licence": ("列全体が運転免許証番号", "the whole column is driving licence numbers"),
     "column_parcel_tracking": ("列全体が荷物の追跡番号", "the whole column is parcel tracking numbers"),
@@ -183,9 +184,9 @@ def rival_weights(digits: str) -> Iterator[tuple[str, float]]:
     elif is_timestamp(digits):
         yield "timestamp", -1.5
     if is_parcel_tracking(digits):
-        yield "parcel_tracking", -0.6
+        yield "parcel_tracking", -0.4
     if is_driving_licence(digits):
-        yield "driving_licence", -0.5
+        yield "driving_licence", -0.3
     if digits[:3] in ("817", "818", "819") and digits[3] == "0":
         yield "phone", -1.5
 

@@ -17,13 +17,25 @@ from triage.rivals import is_driving_licence, is_parcel_tracking, is_timestamp
 class Stratum:
     """Strings of one column or list: how many pass, how they are spread."""
 
-    __slots__ = ("failing", "last", "passing", "rival_counts", "sampled", "seen", "small_steps", "steps", "window")
+    __slots__ = (
+        "failing",
+        "last",
+        "occurrences",
+        "passing",
+        "rival_counts",
+        "sampled",
+        "seen",
+        "small_steps",
+        "steps",
+        "window",
+    )
 
     MAX_SEEN = 4096
 
     def __init__(self, *, window: bool = False) -> None:
         self.passing = 0
         self.failing = 0
+        self.occurrences = 0
         self.seen: set[int] = set()
         self.last = -1
         self.steps = 0
@@ -35,6 +47,7 @@ class Stratum:
     def add(self, digits: str, *, right: bool) -> None:
         """Count one string; a repeated one counts once (as far as 4,096 distinct ones are remembered)."""
         value = int(digits)
+        self.occurrences += 1
         if value in self.seen:
             return
         if len(self.seen) < self.MAX_SEEN:
@@ -69,6 +82,10 @@ class Stratum:
         """Whether most values lie within 1,000 of the one before: numbers handed out in order."""
         return self.steps >= 3 and self.small_steps >= 0.7 * self.steps
 
+    def is_repeated(self) -> bool:
+        """Whether hardly more than one value stands there over and over: a constant of a program or a format."""
+        return self.occurrences >= 8 and self.occurrences >= 6 * (self.passing + self.failing)
+
     def weight(self) -> float:
         """log10 of the odds that the shares give one passing member, whose own passing is no evidence."""
         # In a window of raw bytes the string in its middle was chosen because it passes.
@@ -88,8 +105,8 @@ class Stratum:
         total = self.passing + self.failing
         limit = self.true_odds() + 0.7
         if total < 10:
-            return max(limit, LOW + 0.1)
-        return min(limit, gain_of(self.passing, total) - 1.8)
+            return max(limit, LOW + 0.2)
+        return min(limit, gain_of(self.passing, total) - 2.15)
 
     def true_odds(self) -> float:
         """log10 of the odds that a passing member is a My Number: of N passing and F failing, F/9 pass by chance."""
@@ -121,6 +138,8 @@ class Share:
         rival = stratum.rival()
         if stratum.is_serial():
             weight, against, listed = min(weight, -2.0), "serial", False
+        elif stratum.is_repeated():
+            weight, against = min(weight, -1.2), "repeated"
         elif rival:
             weight, against = min(weight, -2.0), f"column_{rival}"
         return cls(weight, against, limit, listed)

@@ -152,6 +152,8 @@ class Tables:
                 self._candidates.rejected["grouping"] += right
                 continue
             evidence = weighed.evidence | _cell_evidence(piece, index, inside, strong=False)
+            if not evidence & STRONG:
+                evidence |= TABLE
             stratum = self._candidates.stratum_of(stream, ("embedded", cell.column, bool(evidence & STRONG)))
             written = Written(inside.start + cell.start, inside.end + cell.start, inside.digits, inside.form)
             self._candidates.take(piece, written, Weighed(evidence, weighed.word), stratum, cell=cell)
