@@ -291,6 +291,13 @@ def test_result_is_the_same_for_any_pieces(seed):
         assert same(collected(data, chunk), whole), chunk
 
 
+@pytest.mark.parametrize("border", [4096 - 512, 4096, 4096 + 512])
+def test_each_place_at_the_borders_of_pieces(border):
+    for place in range(border - 14, border + 3):
+        data = b"-" * place + NUMBER.encode() + b"-" * (9000 - place)
+        assert collected(data, 4096).offsets.tolist() == [place]
+
+
 def test_pieces_of_random_sizes():
     data = document(7)
     whole = collected(data)
@@ -318,6 +325,21 @@ def test_resumed_search_gives_the_same(stop):
     for at in range(second.resume_offset, len(data), 700):
         second.feed(memoryview(data)[at : at + 700], at)
     assert same(second.finish(), whole)
+
+
+def test_resumed_search_knows_the_neighbourhood_before():
+    rows = numbers(1, 8, passing=True)
+    # The search stops amid the list, just behind a border at which it might start again.
+    data = b"-" * 14_384 + b"".join(f"x{row}y".encode().ljust(500, b"-") for row in rows) + b"-" * 20_000
+    assert classes(collected(data)) == ["list"] * 8
+    first = Collector()
+    for at in range(0, 21_200, 100):
+        first.feed(memoryview(data)[at : at + 100], at)
+    assert 16_384 + 64 < first.settled < 16_884
+    second = Collector()
+    second.restore(first.state())
+    second.feed(memoryview(data)[second.resume_offset :], second.resume_offset)
+    assert same(second.finish(), collected(data))
 
 
 def test_state_holds_no_digits():

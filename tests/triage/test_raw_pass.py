@@ -153,6 +153,22 @@ def test_at_the_edges_of_the_medium(name):
         assert name not in {entry[0] for entry in scanned(data[:length])}
 
 
+def test_rows_that_are_left_out_join_nothing():
+    # The third row holds nothing that could begin a number: what is before and behind it must not meet.
+    data = b"123456789018" + b"x" * 110 + b"123456" + b"x" * 64 + b"789018" + b"x" * 20 + b"621498320257" + b"x" * 300
+    assert data.rindex(b"789018x") == 192
+    assert scanned(data) == candidates(data) == {("ascii", 0, "123456789018"), ("ascii", 218, "621498320257")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_found_across_the_borders_of_blocks(name):
+    number = written(name, "621498320257")
+    for place in range(512 - len(number) - 1, 513):
+        data = b"\x01" * place + number + b"\x01" * (1100 - place)
+        for block in (64, 512):
+            assert (name, place, "621498320257") in scanned(data, block_bytes=block)
+
+
 def test_parts_of_longer_numbers_are_none():
     for text in (b"1234567890123", b"12345678901234567890", b"1 1234567890123 1", b"1-2-3-4-5-6-7-8-9-0-1-2-3"):
         assert scanned(b"x" * 50 + text + b"x" * 50) == set()
