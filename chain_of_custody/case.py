@@ -23,12 +23,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain_of_custody import (
+    agent,
     clock,
     details,
     entries,
@@ -36,6 +37,7 @@ from chain_of_custody import (
     ledger,
     operator_key,
     secret,
+    sessions,
     signing,
     tool_identity,
 )
@@ -78,7 +80,8 @@ class KeyNotice:
     role: str
     fingerprint: str
     """`SHA256:…` of the public key."""
-    protection: signing.Protection
+    protection: str
+    """`none`, `passphrase`, `agent` or `token`."""
     ja: str
     en: str
 
@@ -91,17 +94,27 @@ PROTECTION_TEXT: Mapping[str, tuple[str, str]] = {
 }
 
 
+class SessionKey(Protocol):
+    """What signs entries: a key in memory, or one that ssh-agent holds."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """The 64 bytes of an Ed25519 signature."""
+        ...
+
+
 @dataclass(slots=True)
 class Session:
     """A session key in memory, and until when it may sign."""
 
     id: str
-    key: Ed25519PrivateKey
-    auth: dict[str, Json]
+    key: SessionKey
+    auth: Mapping[str, Json]
     sig: str
     not_after_ns: int
     opened: bool = False
     """Whether the entry that authorises it is in the ledger."""
+    shared: bool = False
+    """Whether other commands go on using it, so that it is not closed here."""
 
 
 def new_session(signer: Signer, fingerprint: str, actor: str, role: str, hours: float = SESSION_HOURS) -> Session:
@@ -239,7 +252,12 @@ class Case:
 
     @property
     def signer(self) -> Signer:
-        """The operator's key, unlocked (asked for when needed). Raises KeyAccessError."""
+        """The operator's key, unlocked (asked for when needed). Raises KeyAccessError.
+
+        A public key file (`.pub`) names a key that ssh-agent holds.
+        """
+        if self._signer is None and self._key_path is not None and self._key_path.suffix == ".pub":
+            self._signer = agent.agent_key(self._key_path)
         if self._signer is None:
             self._signer = operator_key.operator_key(self._key_path, self._passphrase, self._new_passphrase).key
         return self._signer
@@ -281,14 +299,21 @@ class Case:
             ) from error
 
     def key_notice(self) -> KeyNotice:
-        """What a report says of the operator's key (for instance that it has no passphrase)."""
-        person = self.operator()
-        ja, en = PROTECTION_TEXT[self.signer.protection]
+        """What a report says of the operator's key (for instance that it has no passphrase).
+
+        In a session that spans commands, that of the key which authorised it.
+        """
+        shared = sessions.usable(self.fingerprint) if self._key_path is None and self._signer is None else None
+        if shared is not None and shared.actor in self.people().persons:
+            person, protection = self.people().persons[shared.actor], shared.protection
+        else:
+            person, protection = self.operator(), self.signer.protection
+        ja, en = PROTECTION_TEXT[protection]
         return KeyNotice(
             person.id,
             person.role,
-            signing.fingerprint(self.signer.public_line),
-            self.signer.protection,
+            signing.fingerprint(person.key),
+            protection,
             ja,
             en,
         )
@@ -379,6 +404,18 @@ class Case:
     def _current_session(self) -> Session:
         """The session that signs; a new one when there is none or the old one is about to expire."""
         if self._session is None or clock.now().time_ns > self._session.not_after_ns - 60_000_000_000:
+            shared = sessions.usable(self.fingerprint) if self._key_path is None else None
+            if shared is not None and self._actor in (None, shared.actor):
+                self._session = Session(
+                    shared.session,
+                    shared,
+                    {"actor": shared.actor, "role": shared.role},
+                    "",
+                    entries.time_ns_of(shared.not_after),
+                    opened=True,
+                    shared=True,
+                )
+                return self._session
             person = self.operator()
             self._session = new_session(self.signer, self.fingerprint, person.id, person.role)
         return self._session
@@ -413,7 +450,7 @@ class Case:
         session.opened = True
         return written[-1]
 
-    def _build(self, tail: Tail, session: Session, draft: _Draft) -> list[Entry]:
+    def _build(self, tail: Tail, session: Session, draft: _Draft | None) -> list[Entry]:
         """The entries to write: what has to come before `draft` (session, recovery, clock), then `draft`."""
         drafts: list[_Draft] = []
         if not session.opened:
@@ -435,7 +472,8 @@ class Case:
                     },
                 ),
             )
-        drafts.append(draft)
+        if draft is not None:
+            drafts.append(draft)
         built: list[Entry] = []
         for number, one in enumerate(drafts):
             reading = now if number == 0 else _not_before(clock.now(), now)
@@ -571,11 +609,65 @@ class Case:
         """Close the session, if one was opened, and the files."""
         session = self._session
         try:
-            if session is not None and session.opened:
+            if session is not None and session.opened and not session.shared:
                 self._session_close(session)
         finally:
             self._session = None
             self._ledger.close()
+
+    def start_session(self, hours: float) -> sessions.Shared:
+        """Start a session that later commands share; ssh-agent holds its key until it ends.
+
+        Raises KeyAccessError without an agent, UsageError when one runs already.
+        """
+        if sessions.usable(self.fingerprint) is not None:
+            raise UsageError(
+                "すでに作業中です",
+                "a session runs already",
+                hint_ja="custody session end で終えてから始めてください",
+                hint_en="end it first with custody session end",
+            )
+        agent.held_keys()
+        with self._lock:
+            person = self.operator()
+            session = new_session(self.signer, self.fingerprint, person.id, person.role, hours)
+            raw = entries.decode_base64(str(session.auth["key"]))
+            shared = sessions.Shared(
+                session.id,
+                person.id,
+                person.role,
+                str(session.auth["not_after"]),
+                sessions.public_line_of_raw(raw),
+                self.signer.protection,
+            )
+            assert isinstance(session.key, Ed25519PrivateKey)
+            agent.lend(session.key, f"hozen {self.name or self.case_id}", int(hours * 3600))
+            session.shared = True
+            self._ledger.append(
+                lambda tail: ledger.Batch(tuple(self._build(tail, session, None)), session.id, session.key.sign),
+            )
+            session.opened = True
+            self._session = session
+        sessions.keep(self.fingerprint, shared)
+        return shared
+
+    def end_session(self) -> sessions.Shared | None:
+        """End the shared session: its closing entry is written, if its key is still there, and the key removed.
+
+        None when no session was started on this machine.
+        """
+        shared = sessions.find(self.fingerprint)
+        if shared is None:
+            return None
+        if sessions.usable(self.fingerprint) is not None:
+            with self._lock:
+                self._session = None
+                session = self._current_session()
+                if session.shared:
+                    self._session_close(session)
+                    self._session = None
+        sessions.forget(self.fingerprint, shared)
+        return shared
 
     def _session_close(self, session: Session) -> None:
         draft = _Draft("session.close", {})

@@ -12,6 +12,7 @@ from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.session_cli import session_app
 from chain_of_custody.transfer_cli import transfer_app
 
 if TYPE_CHECKING:
@@ -370,6 +371,7 @@ checkpoint_cli.add_to(app)
 stamp_cli.add_to(app)
 bundle_cli.add_to(app)
 report_cli.add_to(app)
+app.add_typer(session_app, name="session")
 app.add_typer(transfer_app, name="transfer")
 
 
