@@ -9,8 +9,11 @@
 #
 # Checked: every line's number, hash of the line before it, session signature (Ed25519), actor and role; every
 # session's authorisation by a person's SSH key for this very case; the files allowed_signers and revoked_keys against
-# the ledger; the length and hash that `head` states and its signature; that nothing was cut off.
-# Not checked here (hozen does): the canonical form of the JSON, rights of roles, clocks, removed details.
+# the ledger; the length and hash that `head` states and its signature; that nothing was cut off; that every
+# checkpoint, signature and token that was recorded is there unaltered, the people's signatures over the checkpoints,
+# and the checkpoints' RFC 6962 roots over the lines.
+# Not checked here (hozen does): the canonical form of the JSON, rights of roles, clocks, removed details, the
+# authorities behind time stamps (openssl ts -verify -data 000000123.txt -in 000000123.….tsr -CAfile root.pem).
 
 set -u
 LC_ALL=C
@@ -18,7 +21,7 @@ export LC_ALL
 unset IFS
 case $0 in */*) cd "${0%/*}" || exit 3 ;; esac
 
-for program in openssl ssh-keygen sha256sum base64 date mktemp wc rm; do
+for program in openssl ssh-keygen sha256sum base64 date mktemp wc rm cat cp mv; do
   if ! command -v "$program" >/dev/null 2>&1; then
     echo "cannot tell: $program is not installed / 判定できません: $program がありません"
     exit 3
@@ -29,6 +32,7 @@ work=$(mktemp -d) || exit 3
 trap 'rm -rf "$work"' EXIT
 trap 'exit 3' HUP INT TERM
 
+wanted_fingerprint=${1-}
 tab=$(printf '\t')
 bad=0
 unsure=0
@@ -160,6 +164,62 @@ check_line() {
     ng "entry $count: the signature does not fit / 第 $count 項: 署名が内容と合いません"
   fi
   if [ "$type" = session.close ]; then eval "closed_$session=1"; fi
+  case $type in checkpoint | cosigned | stamp) keep_claim ;; esac
+}
+
+keep_claim() {
+  # what a checkpoint, cosigned or stamp entry says of a file, for later
+  of=${payload##*\"size\":\"}
+  of=${of%%\"*}
+  sum=${payload#*\"sha256\":\"}
+  sum=${sum%%\"*}
+  case $of in '' | *[!0-9]* | ??????????*)
+    ng "entry $count: malformed / 第 $count 項: 形が不正です"
+    return
+    ;;
+  esac
+  claims=$((claims + 1))
+  who=${payload##*\"who\":\"}
+  who=${who%%\"*}
+  root=${payload#*\"root\":\"}
+  root=${root%%\"*}
+  eval "claim_type_$claims=\$type claim_size_$claims=\$of claim_sum_$claims=\$sum claim_who_$claims=\$who"
+  eval "claim_seq_$claims=\$count claim_root_$claims=\$root claim_time_$claims=\$time"
+}
+
+# --- RFC 6962: peaks of the tree, one file for each, from left to right -------------------------------------------------
+node() {
+  # SHA-256(0x01 $1 $2) into $1
+  printf '\001' >"$work/input"
+  cat "$1" "$2" >>"$work/input"
+  openssl dgst -sha256 -binary "$work/input" >"$1"
+}
+add_leaf() {
+  printf '\000%s' "$line" | openssl dgst -sha256 -binary >"$work/new"
+  height=0
+  while [ "$peaks" -gt 0 ]; do
+    eval "top=\$height_$peaks"
+    [ "$top" -eq "$height" ] || break
+    node "$work/peak.$peaks" "$work/new"
+    mv "$work/peak.$peaks" "$work/new"
+    peaks=$((peaks - 1))
+    height=$((height + 1))
+  done
+  peaks=$((peaks + 1))
+  mv "$work/new" "$work/peak.$peaks"
+  eval "height_$peaks=\$height"
+}
+root_now() {
+  # base64 of the root over the lines so far into $computed
+  cp "$work/peak.$peaks" "$work/fold"
+  at_peak=$peaks
+  while [ "$at_peak" -gt 1 ]; do
+    at_peak=$((at_peak - 1))
+    cp "$work/peak.$at_peak" "$work/left"
+    node "$work/left" "$work/fold"
+    mv "$work/left" "$work/fold"
+  done
+  computed=$(base64 -w 0 <"$work/fold")
 }
 
 if [ ! -f ledger.jsonl ]; then
@@ -193,6 +253,12 @@ position=0
 torn=0
 people=0
 type=
+claims=0
+peaks=0
+with_tree=no
+for file in checkpoints/*.txt; do
+  [ -e "$file" ] && with_tree=yes
+done
 while :; do
   if IFS= read -r line; then :; else
     torn=${#line}
@@ -206,6 +272,13 @@ while :; do
   if [ "$count" -eq 1 ]; then
     fingerprint=$hash
     case_wanted=$hash
+  fi
+  if [ "$with_tree" = yes ]; then
+    add_leaf
+    if [ -e "checkpoints/$(printf %09d "$count").txt" ]; then
+      root_now
+      eval "root_$count=\$computed"
+    fi
   fi
   case $type in
     case.open | key.add | key.rotate)
@@ -252,6 +325,46 @@ elif [ "$slots" -gt 0 ] && [ "$length" -gt "$newest" ]; then
   unknown "the ledger is longer than head says (a crash; the next entry recovers it) / 台帳が head より長い(異常終了の跡)"
 fi
 
+# --- checkpoints, their signatures and tokens --------------------------------------------------------------------------
+one=0
+while [ "$one" -lt "$claims" ]; do
+  one=$((one + 1))
+  eval "type=\$claim_type_$one of=\$claim_size_$one sum=\$claim_sum_$one who=\$claim_who_$one seq=\$claim_seq_$one"
+  eval "root=\$claim_root_$one time=\$claim_time_$one"
+  text=checkpoints/$(printf %09d "$of").txt
+  found=
+  case $type in
+    checkpoint) set -- "$text" ;;
+    cosigned) set -- "${text%.txt}".*.sig ;;
+    stamp) set -- "${text%.txt}".*.tsr ;;
+  esac
+  for file in "$@"; do
+    [ -f "$file" ] || continue
+    has=$(sha256sum <"$file")
+    if [ "${has%% *}" = "$sum" ]; then found=$file; fi
+  done
+  if [ -z "$found" ]; then
+    ng "entry $seq: what it records is gone or altered / 第 $seq 項: 記録されたファイルがないか、書き換えられています"
+    continue
+  fi
+  case $type in
+    checkpoint)
+      computed=
+      eval "computed=\${root_$of-}"
+      if [ "$computed" != "$root" ] || ! { read -r origin && read -r lines && read -r stated; } <"$text" ||
+        [ "$lines" != "$of" ] || [ "$stated" != "$root" ]; then
+        ng "entry $seq: the first $of lines are not those of the checkpoint / 第 $seq 項: チェックポイントと一致しません"
+      fi
+      ;;
+    cosigned)
+      if ! ssh-keygen -Y verify -f allowed_signers -I "$who" -n custody-checkpoint \
+        -O verify-time="$(date -u -d "$time" +%Y%m%d%H%M%SZ 2>/dev/null)" -s "$found" <"$text" >/dev/null 2>&1; then
+        ng "entry $seq: the signature of $who does not fit / 第 $seq 項: $who の署名が合いません"
+      fi
+      ;;
+  esac
+done
+
 # --- the keys that were used must be those that the ledger lists -------------------------------------------------------
 if [ -f allowed_signers ] && [ -f revoked_keys ]; then
   while read -r who options kind key rest; do
@@ -271,7 +384,7 @@ else
   ng "allowed_signers or revoked_keys is missing / allowed_signers か revoked_keys がありません"
 fi
 
-if [ "$#" -gt 0 ] && [ "$1" != "$fingerprint" ]; then
+if [ -n "$wanted_fingerprint" ] && [ "$wanted_fingerprint" != "$fingerprint" ]; then
   ng "the fingerprint is not the one given / 指紋が指定されたものと違います"
 fi
 
@@ -285,7 +398,7 @@ elif [ "$unsure" -gt 0 ] || [ "$count" -eq 0 ]; then
   exit 3
 fi
 echo "verdict: OK / 検証結果: OK"
-if [ "$#" -eq 0 ]; then
+if [ -z "$wanted_fingerprint" ]; then
   echo "Compare the fingerprint with the one on paper: only that shows that the whole ledger was not replaced."
   echo "紙に控えた指紋と比べてください。台帳全体が差し替えられていないことは、それで初めて分かります。"
 fi

@@ -182,8 +182,10 @@ def test_memory_that_cannot_be_read_signs_nothing(case_dir, keys):
 )
 def test_what_was_recorded_and_is_altered_or_gone_is_ng(case_dir, keys, damage, code):
     _made, path = make(case_dir, keys)
+    assert attacks.run_script(case_dir)[0] == 0
     damage(path)
     assert ("ng", code) in codes(case_dir)
+    assert attacks.run_script(case_dir)[0] == 1
 
 
 def test_a_checkpoint_of_another_root_is_ng(case_dir, keys):
@@ -203,6 +205,9 @@ def test_a_checkpoint_of_another_root_is_ng(case_dir, keys):
         )
         case.append("checkpoint", {"size": "99", "root": "x", "sha256": "x"})
     assert sum(finding.code == "checkpoint" for finding in verify_case(case_dir).findings) == 2
+    code, output = attacks.run_script(case_dir)
+    assert code == 1
+    assert "the first 2 lines are not those of the checkpoint" in output
 
 
 def test_the_witness_policy(tmp_path, keys):
@@ -365,3 +370,28 @@ def test_checkpoints_of_other_forms_are_refused():
     ]:
         with pytest.raises(ValueError):  # noqa: PT011 - any kind of it
             checkpoints.parse(bad)
+
+
+@needs("sh", "openssl", "ssh-keygen")
+def test_the_script_computes_every_root(case_dir, keys):
+    for _ in range(5):
+        with open_case(case_dir, key=keys["operator"]) as case:
+            case.append("note", {"text": "項"})
+        _made, path = make(case_dir, keys)
+        assert custody("cosign", path, "--key", keys["witness"])[0] == 0
+    code, output = attacks.run_script(case_dir)
+    assert code == 0, output
+    # A signature by a stranger, recorded as that of the witness.
+    armored = signing.load_private_key(keys["stranger"]).sign(path.read_bytes(), signing.CHECKPOINT_NAMESPACE)
+    import hashlib
+
+    target = case_dir / "checkpoints" / path.name.replace(".txt", ".x.sig")
+    target.write_text(armored)
+    with open_case(case_dir, key=keys["operator"]) as case:
+        size = str(int(path.stem))
+        case.append(
+            "cosigned",
+            {"size": size, "who": "suzuki@law.example", "sha256": hashlib.sha256(armored.encode()).hexdigest()},
+        )
+    assert ("ng", "cosigned") in codes(case_dir)
+    assert attacks.run_script(case_dir)[0] == 1
