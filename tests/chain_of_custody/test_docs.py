@@ -51,3 +51,23 @@ def test_the_commands_of_the_example_verify_line_two(tmp_path):
     (case / "session.der").write_bytes(key)
     command = re.search(r"`(openssl pkeyutl[^`]*)`", PAGE.read_text(encoding="utf-8")).group(1)
     assert "Success" in subprocess.run(command.split(), cwd=case, check=True, capture_output=True, text=True).stdout
+
+
+@needs("sh", "openssl", "ssh-keygen")
+def test_the_guide_for_lawyers(tmp_path):
+    """Commands of the guide in whole blocks are run on the sample; options named in the text exist."""
+    text = (ROOT / "docs" / "verifying.ja.md").read_text(encoding="utf-8")
+    case = tmp_path / "case"
+    shutil.copytree(SAMPLE, case)
+    blocks = [block.partition("```")[0].strip() for block in text.split("```sh\n")[1:]]
+    assert blocks[0] == "sh verify.sh"
+    done = subprocess.run(["sh", "-c", blocks[0]], cwd=case, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.count("検証結果: OK")) == (0, 1), done.stdout
+    assert blocks[1] == "custody verify --case ."
+    from tests.chain_of_custody.test_cli import custody
+
+    code, out, err = custody("verify", "--case", ".", cwd=case)
+    assert code == 0, out + err
+    for option in re.findall(r"custody verify (--[a-z-]+)", text):
+        assert option in {"--case", "--against", "--images", "--tsa-root"}
+    assert "準拠" not in text
