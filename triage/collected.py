@@ -218,6 +218,7 @@ class Collected:
                     tags=tuple(match["tags"]),
                     meta=match["meta"],
                     strings=strings,
+                    strings_total=match["strings_total"],
                 )
 
     # --- coverage -----------------------------------------------------------------------------------------------------

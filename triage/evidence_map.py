@@ -78,6 +78,8 @@ class EvidenceMap:
             self._file_of_entry[index] = owner
             if owner != index or entry.kind not in ("file", "stream") or not entry.size or entry.name_only:
                 continue
+            if entry.reallocated_bytes >= entry.size:
+                continue  # a deleted name only: all of its content belongs to live files, which are read as such
             if entry.encrypted or entry.unsupported:
                 self.unreadable_files.append(index)
             else:
@@ -113,6 +115,7 @@ class EvidenceMap:
             layers=f"{self._chains[entry.volume]}:{path}",
             path=path,
             state=entry.state,
+            overwritten_bytes=entry.reallocated_bytes,
             times={name: time_to_json(time) for name, time in dict(entry.times).items()},
             file_id="-".join(map(str, entry.id)),
             pieces=_pieces(entry),

@@ -52,6 +52,7 @@ class Finding:
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     strings: tuple[Mapping[str, Any], ...] = ()
+    strings_total: int = 0
 
     def sort_key(self) -> tuple[Any, ...]:
         """Order of the findings file: by place on the media, then by path and place in the file."""
@@ -85,6 +86,7 @@ class Finding:
                 "tags": list(self.tags),
                 "meta": dict(self.meta),
                 "strings": [dict(item) for item in self.strings],
+                "strings_total": self.strings_total,
             }
         line |= {
             "layers": self.layers,

@@ -43,6 +43,8 @@ class FilePlace:
     times: Mapping[str, Any] = field(default_factory=dict)
     file_id: str = ""
     pieces: tuple[Piece, ...] = ()
+    overwritten_bytes: int = 0
+    """Of a deleted file: bytes that belong to live files now."""
 
     def media_offset(self, file_offset: int) -> int | None:
         """Byte offset on the media of the content's byte `file_offset`; None where it has no place there."""
@@ -134,7 +136,22 @@ def _add_place(same: Sequence[Finding], offset: int) -> None:
     same[0].copies = (*same[0].copies, offset)
 
 
+OVERWRITTEN = (
+    "partly_overwritten",
+    "削除ファイルの一部は現存ファイルに上書きされており、内容が混ざっている可能性がある / "
+    "part of the deleted file belongs to live files now: its content may be mixed with theirs",
+)
+
+
 def _finding(number: FoundNumber, place: FilePlace, offset: int | None) -> Finding:
+    if place.overwritten_bytes and offset is None:
+        # Taken apart as a whole, so it cannot be told which bytes were still the deleted file's own.
+        number = replace(
+            number,
+            confidence="low",
+            reasons=(*number.reasons, OVERWRITTEN[1]),
+            reason_codes=(*number.reason_codes, OVERWRITTEN[0]),
+        )
     return Finding(
         kind="my_number",
         state=place.state,

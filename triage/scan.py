@@ -282,7 +282,7 @@ class _Scan:
         with (folder / "summary.json").open("x", encoding="utf-8", newline="\n") as file:
             json.dump(summary, file, ensure_ascii=False, indent=1)
             file.write("\n")
-        report.write_report(folder)
+        report.write_report(folder, language=console.language())
         names = ("findings.jsonl", "coverage.jsonl", "summary.json", "report.html")
         return summary, places_of(findings), [(name, _hash_of(folder / name)) for name in names]
 

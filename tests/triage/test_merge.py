@@ -81,6 +81,12 @@ def test_overwritten_clusters_say_nothing_about_a_deleted_file():
     assert [(one.path, one.state) for one in found] == [("/new", "allocated")]
 
 
+def test_a_document_in_a_partly_overwritten_file_is_not_certain():
+    mixed = FilePlace(layers="raw:x|ntfs:/old.zip", path="/old.zip", state="deleted", overwritten_bytes=4096)
+    found = merge({7: mixed}, {7: TaskResult(found=(number(container="old.zip!/b"),))}, [], [], {}, NONE)
+    assert [(one.confidence, one.reason_codes) for one in found] == [("low", ("label", "partly_overwritten"))]
+
+
 def test_a_name_takes_over_its_place_in_the_metadata():
     found = merge({7: place()}, {}, [(7, number(offset=3))], [raw(4000, -1, state="metadata")], {}, NONE)
     assert [(one.location, one.offset, one.file_offset) for one in found] == [("name", 4000, None)]
