@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _FORMATS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"Rar!\x1a\x07", "RAR"),
-    (2, b"-lh", "LZH"),
-    (2, b"-lz", "LZH"),
     (0, b"!BDN", "PST"),
     (0, b"\x60\xea", "ARJ"),
     (7, b"**ACE**", "ACE"),
@@ -31,7 +29,7 @@ _FORMATS: tuple[tuple[int, bytes, str], ...] = (
 def format_of(head: bytes) -> str | None:
     """Name of the format that `head` begins; None for all others."""
     for offset, magic, name in _FORMATS:
-        if head.startswith(magic, offset) and (name != "LZH" or head[6:7] == b"-"):
+        if head.startswith(magic, offset):
             return name
     return None
 

@@ -2,8 +2,9 @@
 
     python tests/triage/extractors/make_documents.py tests/data/documents
 
-Needs python-docx, openpyxl, XlsxWriter, python-pptx, odfpy, reportlab, pyzipper, py7zr, and LibreOffice (`soffice`) for the
-formats of Office 97. The numbers are the two published test numbers, which belong to nobody.
+Needs python-docx, openpyxl, XlsxWriter, python-pptx, odfpy, reportlab, pyzipper, py7zr; the programs zip and gcab;
+and LibreOffice (`soffice`) for the formats of Office 97. The numbers are the two published test numbers, which belong
+to nobody.
 """
 
 from __future__ import annotations
@@ -225,6 +226,13 @@ def seven_zip(folder: Path) -> None:
             archive.writestr(f"個人番号 {B}", "b.txt")
 
 
+def cabinet(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "a.txt").write_bytes(f"個人番号 {A}".encode("cp932"))
+        (Path(scratch) / "b.txt").write_bytes(f"個人番号 {B}\n".encode() * 4000)
+        subprocess.run(["gcab", "-c", "-z", str(folder / "gcab.cab"), "a.txt", "b.txt"], cwd=scratch, check=True)
+
+
 def office97(folder: Path) -> None:
     for source, kind in (("python-docx.docx", "doc"), ("openpyxl.xlsx", "xls"), ("python-docx.docx", "rtf")):
         subprocess.run(
@@ -275,6 +283,7 @@ def main(folder: Path) -> None:
     mail(folder)
     archives(folder)
     seven_zip(folder)
+    cabinet(folder)
     office97(folder)
 
 

@@ -177,6 +177,14 @@ def test_locked_7z_is_said_and_opened_with_its_password(read) -> None:
     assert A in result.content()
 
 
+def test_cabinet(read) -> None:
+    result = read("gcab.cab")
+    assert result.problems == []
+    assert result.content(container="gcab.cab!/a.txt") == f"個人番号 {A}"
+    # More than one block of 32 KiB: the second refers to the first.
+    assert result.content(container="gcab.cab!/b.txt").count(B) == 4000
+
+
 def package(**parts: str) -> bytes:
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
