@@ -59,9 +59,8 @@ def plan(seed: int, filesystem: Kind, *, documents: int, decoys: int) -> Planter
     turn = 0
     while turn == 0 or len(planter.files) < documents:
         for kind in kinds:
-            # Pieces in raw places stay few: there is not room for thousands in the slack and the gaps.
             before = len(planter.files)
-            if turn >= 4 and kind.name in RAW_KINDS:
+            if turn >= 4 and kind.name in FEW_KINDS:
                 continue
             planter.kind = kind.name
             kind.make(planter)
@@ -81,6 +80,10 @@ RAW_KINDS = frozenset(
         "unallocated rows of a csv", "file slack", "between partitions", "$LogFile", "slack of an MFT record",
     ),
 )  # fmt: skip
+
+
+FEW_KINDS = RAW_KINDS | {"MFT record used again"}
+"""Kinds that are planted four times at most: their places are few, or a later file might take them."""
 
 
 def filler(seed: int, size: int) -> list[DiskFile]:

@@ -269,7 +269,11 @@ def lies_at(media: bytes | mmap.mmap, offset: int, digits: str) -> bool:
     """
     piece = media[offset : offset + 160]
     left = 510 - offset % 512
-    enough = digits[: max(left, 1)] if left < 24 else digits
+    if left <= 0:
+        # All that shows is what follows in the next sector.
+        offset += 2 + left
+        piece, digits = media[offset : offset + 160], digits[2 + left :]
+    enough = digits[:left] if 0 < left < 24 else digits
     back = {"0123456789".translate(FULLWIDTH)[value]: str(value) for value in range(10)}
     for encoding in ("utf-8", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "latin-1", "iso2022_jp"):
         start = b"\x1b$B" if encoding == "iso2022_jp" else b""
