@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from triage.mynumber import LENGTH, Written, ascii_digits, passes
 
-_LONG_RUN = re.compile(r"(?<!\d)[0-9０-９]{13,64}(?!\d)")
+_LONG_RUN = re.compile(r"[0-9０-９]{13,}+")
 _FEWEST_LINES = 6
+_LONGEST_RUN = 64
 _LONGEST_LINE = 1000
 _MOST_LINES = 100_000
 
@@ -36,11 +37,13 @@ def fixed_width_fields(content: str) -> list[Field]:
     for number, match in enumerate(_LONG_RUN.finditer(content)):
         if number >= _MOST_LINES:
             break
-        start = match.start()
+        start, end = match.span()
+        if end - start > _LONGEST_RUN:
+            continue
         line = content.rfind("\n", max(0, start - _LONGEST_LINE), start) + 1
         before = line_runs + 1 if line == last_line else 0
         last_line, line_runs = line, before
-        runs[(before, match.end() - start)].append(match)
+        runs[(before, end - start)].append(match)
     fields = []
     for (before, length), matches in sorted(runs.items(), key=lambda item: item[0]):
         if len(matches) < _FEWEST_LINES:

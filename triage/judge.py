@@ -119,7 +119,9 @@ class Judge:
         """Judge one piece. Pieces of one stream must come in order."""
         stream = self._stream_of(text)
         self._running.settle(stream, text.first_char)
-        piece = Piece(text, stream, self._candidates.place_of(text, stream), may_hold_samples(text.content))
+        piece = Piece(
+            text, stream, self._candidates.place_of(text, stream), bool(text.cells) and may_hold_samples(text.content)
+        )
         if text.cells:
             self._tables.read(piece)
             outside = outside_cells(text)

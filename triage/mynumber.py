@@ -355,6 +355,14 @@ _MIXED_NUMERALS = re.compile(f"[{DIGIT}{_NUMERALS}](?:[{BOX_SEPARATOR}]{{0,4}}+[
 _SCIENTIFIC = re.compile(r"[0-9](?:\.[0-9]{1,9})?[Ee]\+?(?:09|10|11|1[01])")
 
 
+_POSSIBLE = re.compile(f"[{DIGIT}{_NUMERALS}{BOX_SEPARATOR}\"'’‘“”`()（）*＊=+Ee]{{5,60}}")
+
+
+def could_be_number(cell: str) -> bool:
+    """Whether a cell holds nothing that no written number holds, and at least five digits; cheap."""
+    return _POSSIBLE.fullmatch(cell) is not None and len(ascii_digits(cell)) >= 5
+
+
 def read_cell(  # noqa: PLR0911 - one way out for each form
     cell: str,
     *,

@@ -70,6 +70,17 @@ _TEST_CODE = re.compile(
     r"|\bassert(?:Equals?|True|False|That|_eq!?)?\b[^\n]{0,80}\(|\bfunc Test[A-Z]",
     re.MULTILINE,
 )
+_TEST_WORDS = (
+    "assert",
+    "import pytest",
+    "import unittest",
+    "def test_",
+    "@Test",
+    "describe(",
+    "func Test",
+    "test(",
+    " it(",
+)
 _CHECKING_CALL = re.compile(
     r"(?:valid|verif|check|assert|expect|should|mock|fixture|dummy)[A-Za-z0-9_.]*\([^()\n]{0,40}[\"'`]?\Z",
     re.IGNORECASE,
@@ -101,7 +112,7 @@ class RunningText:
         if numerals:
             found = sorted([*found, *numerals], key=lambda item: item.start)
         stream.test_code = stream.test_code or (
-            text.kind in ("prose", "markup") and not text.cells and _TEST_CODE.search(content) is not None
+            text.kind in ("prose", "markup") and not text.cells and _tests_something(content)
         )
         labels = find_number_labels(content)
         _note_labels(text, labels, stream)
@@ -268,6 +279,11 @@ class RunningText:
         if number == piece.stream.number and 0 < gap <= 16 and word and LIST_GAP.fullmatch(before[-gap:]):
             return Label("number", word)
         return None
+
+
+def _tests_something(content: str) -> bool:
+    """Whether a text is a program that tests something."""
+    return any(word in content for word in _TEST_WORDS) and _TEST_CODE.search(content) is not None
 
 
 def _list_key(piece: Piece, written: Written, evidence: int = 0) -> tuple[object, ...]:

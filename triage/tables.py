@@ -23,7 +23,17 @@ from triage.evidence import (
     person_bits,
 )
 from triage.labels import Label, find_labels, find_number_labels, label_of_header
-from triage.mynumber import DIGIT, LENGTH, Written, ascii_digits, find_strings, is_scientific, passes, read_cell
+from triage.mynumber import (
+    DIGIT,
+    LENGTH,
+    Written,
+    ascii_digits,
+    could_be_number,
+    find_strings,
+    is_scientific,
+    passes,
+    read_cell,
+)
 from triage.rivals import shape_at
 from triage.running_text import touched_by_label, with_loose
 from triage.surroundings import connected, key_before, label_behind, row_around, row_label
@@ -81,13 +91,15 @@ class Tables:
 
     def _number_cell(self, piece: Piece, column: Column, index: int, string: str) -> bool:
         """Judge a cell that holds nothing but one number; False if it does not."""
+        if not string.isdecimal() and not could_be_number(string):
+            return False
         text, stream = piece.text, piece.stream
         cell = text.cells[index]
         header = _label_of_column(column) or _spanning_label(stream, cell.column)
         labelled = header is not None and header.kind == "number"
         read = read_cell(string, numeric=cell.numeric, labelled=labelled)
         beside: Label | None = None
-        if not labelled and (read is not None or _may_be_loose(string)):
+        if not labelled and (read is not None or (header is None and _may_be_loose(string))):
             beside = row_label(text.content, text.cells, index)
             if beside is not None and beside.kind == "number":
                 labelled = True
