@@ -61,6 +61,8 @@ class Column:
     """What is known about a column of a table so far."""
 
     label: Label | None = None
+    plain: Weighed | None = None
+    """What holds for a cell of twelve plain digits under the present label, once that is known."""
     label_row: int = -1
     """Row of the cell that gave the label."""
     header_start: list[tuple[int, str]] = field(default_factory=list, repr=False)
