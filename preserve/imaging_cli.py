@@ -111,6 +111,14 @@ def devices(
         _line("装置がありません。", "No devices.")
 
 
+def _in_japanese(words: str) -> str:
+    """The fixed phrases of a device's description in the language of this run."""
+    from preserve.devices import NOT_KNOWN, VERACRYPT
+
+    fixed = {NOT_KNOWN: "不明", "none": "なし", VERACRYPT: "VeraCrypt は排除できません(署名がないため)"}
+    return text(fixed.get(words, words), words)
+
+
 def _show_device(one: Device) -> None:
     _line(
         f"{one.path}  {one.label}  {_size(one.size_bytes)}({one.size_bytes:,} バイト)",
@@ -138,9 +146,12 @@ def _show_device(one: Device) -> None:
             text("パーティション", "partitions"),
             (one.partition_table and f"{one.partition_table}, {len(one.partitions)}") or unknown,
         ),
-        (text("暗号化", "encryption"), ", ".join((*one.encryption, *one.notes)) or text("署名なし", "no signature")),
-        ("HPA/DCO", one.hidden_area),
-        ("SMART", one.smart),
+        (
+            text("暗号化", "encryption"),
+            ", ".join(_in_japanese(part) for part in (*one.encryption, *one.notes)) or text("署名なし", "no signature"),
+        ),
+        ("HPA/DCO", _in_japanese(one.hidden_area)),
+        ("SMART", _in_japanese(one.smart)),
     ]
     for name, value in rows:
         _line(f"    {name}: {value}", f"    {name}: {value}")
