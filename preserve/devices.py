@@ -191,9 +191,11 @@ def _uses(system: System, name: str, numbers: set[str]) -> list[str]:
         for number, place, writable, _ in system.mounts()
         if number in numbers
     ]
-    for swap in system.swaps():
-        if Path(swap).name == name or (system.sys_block / name / Path(swap).name).exists():
-            found.append(f"swap {swap}")
+    found += [
+        f"swap {swap}"
+        for swap in system.swaps()
+        if Path(swap).name == name or (system.sys_block / name / Path(swap).name).exists()
+    ]
     folders = [system.sys_block / name]
     with contextlib.suppress(OSError):
         folders += [entry for entry in (system.sys_block / name).iterdir() if (entry / "partition").exists()]
@@ -396,11 +398,11 @@ def list_devices(*, system: System | None = None, look_inside: bool = True) -> l
     system = system or System()
     if sys.platform != "linux":
         return [device_info(Path("/"), system=system)]  # raises: it says why
-    found = []
-    for name in system.names():
-        if _number(system.sys_block / name / "size"):
-            found.append(_describe(system, name, Path("/dev") / name.replace("!", "/"), look_inside=look_inside))
-    return found
+    return [
+        _describe(system, name, Path("/dev") / name.replace("!", "/"), look_inside=look_inside)
+        for name in system.names()
+        if _number(system.sys_block / name / "size")
+    ]
 
 
 def whole_device_numbers(device_number: int, *, system: System | None = None) -> Iterator[str]:
