@@ -20,6 +20,7 @@ from triage.extractors.model import (
     Problem,
     member_container,
 )
+from triage.extractors.office_encryption import opened_package
 from triage.extractors.pieces import prose
 from triage.extractors.zip_archive import name_text
 from triage.sniff import OLE2
@@ -76,6 +77,8 @@ class Compound:
 
         self.source = source
         self.context = context
+        self.cut: list[str] = []
+        """Streams of which only the beginning was read."""
         try:
             self._file: Any = olefile.OleFileIO(_File(source), raise_defects=olefile.DEFECT_FATAL)
             self.names = ["/".join(path) for path in self._file.listdir(streams=True, storages=False)][:MAX_STREAMS]
@@ -92,13 +95,16 @@ class Compound:
             path = name.split("/")
             if self._file.get_size(path) > self.source.size:
                 raise ExtractionError("damaged", "ストリームの長さが不正です", "a stream has an impossible length")
-            data: bytes = self._file.openstream(path).read(limit)
+            data: bytes = self._file.openstream(path).read(limit + 1)
         except (OSError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
             raise ExtractionError(
                 "damaged",
                 f"ストリームを読めません({type(error).__name__})",
                 f"a stream cannot be read ({type(error).__name__})",
             ) from None
+        if len(data) > limit:
+            self.cut.append(name)
+            data = data[:limit]
         self.context.spend(len(data))
         return data
 
@@ -147,11 +153,32 @@ def _guarded(
 def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
     """The document by its own reader, then properties, then what other streams hold."""
     compound = Compound(source, context)
+    yield from _document(compound)
+    for name in dict.fromkeys(compound.cut):
+        yield Problem(
+            "limit",
+            f"ストリームは先頭{MAX_STREAM_BYTES:,}バイトだけ読みました",
+            f"only the first {MAX_STREAM_BYTES:,} bytes of a stream were read",
+            source.container,
+            _shown(name),
+        )
+
+
+def _shown(name: str) -> str:
+    """A stream's path without the control characters that begin some names."""
+    return "".join(character for character in name if character >= " ")
+
+
+def _document(compound: Compound) -> Iterator[Text | Problem | Child]:
+    source, context = compound.source, compound.context
     names = compound.names
     container = source.container
     lower = {name.lower(): name for name in names}
     if "encryptedpackage" in lower:
-        yield Problem("encrypted", "Office 文書が暗号化されています", "the office document is encrypted", container)
+        info = compound.read(lower["encryptioninfo"]) if "encryptioninfo" in lower else b""
+        clear = opened_package(info, compound.read(lower["encryptedpackage"]), context)
+        # The document itself: it keeps name and place.
+        yield Child(BytesSource(clear, source.name, container))
         return
     seen: set[str] = set()
     main: list[str] = []
@@ -171,7 +198,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
     yield from prose(lines, container, "properties", location="properties", kind="form")
     for name in names:
         context.check_time()
-        shown = name.replace("\x05", "").replace("\x01", "").replace("\x03", "")
+        shown = _shown(name)
         try:
             data = compound.read(name)
         except (OutOfTimeError, OutOfOutputError):

@@ -2,9 +2,9 @@
 
     python tests/triage/extractors/make_documents.py tests/data/documents
 
-Needs python-docx, openpyxl, XlsxWriter, python-pptx, odfpy, reportlab, pyzipper, py7zr; the programs zip and gcab;
-and LibreOffice (`soffice`) for the formats of Office 97. The numbers are the two published test numbers, which belong
-to nobody.
+Needs python-docx, openpyxl, XlsxWriter, python-pptx, odfpy, reportlab, pyzipper, py7zr, msoffcrypto-tool; the programs
+zip and gcab; and LibreOffice (`soffice`) for the formats of Office 97. The numbers are the two published test numbers,
+which belong to nobody.
 """
 
 from __future__ import annotations
@@ -226,6 +226,13 @@ def seven_zip(folder: Path) -> None:
             archive.writestr(f"個人番号 {B}", "b.txt")
 
 
+def locked_office(folder: Path) -> None:
+    from msoffcrypto.format.ooxml import OOXMLFile
+
+    with (folder / "openpyxl.xlsx").open("rb") as clear, (folder / "locked.xlsx").open("wb") as locked:
+        OOXMLFile(clear).encrypt("保全hozen", locked)
+
+
 def cabinet(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         (Path(scratch) / "a.txt").write_bytes(f"個人番号 {A}".encode("cp932"))
@@ -284,6 +291,7 @@ def main(folder: Path) -> None:
     archives(folder)
     seven_zip(folder)
     cabinet(folder)
+    locked_office(folder)
     office97(folder)
 
 

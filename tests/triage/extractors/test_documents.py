@@ -177,6 +177,14 @@ def test_locked_7z_is_said_and_opened_with_its_password(read) -> None:
     assert A in result.content()
 
 
+def test_locked_office_document_is_said_and_opened_with_its_password(read) -> None:
+    assert [problem.reason for problem in read("locked.xlsx").problems] == ["encrypted"]
+    assert [problem.reason for problem in read("locked.xlsx", passwords=("wrong",)).problems] == ["encrypted"]
+    result = read("locked.xlsx", passwords=("wrong", "保全hozen"))
+    assert result.problems == []
+    assert (1, 1, A) in result.cells("給与")
+
+
 def test_cabinet(read) -> None:
     result = read("gcab.cab")
     assert result.problems == []
