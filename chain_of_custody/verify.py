@@ -12,6 +12,7 @@ but a reader should know (an action without end, a removed text).
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -569,7 +570,10 @@ def _snapshot(case: Path) -> tuple[int, tuple[Head | None, Head | None]]:
         # A copy on read-only media has no writer.
         return (case / ledger.LEDGER_NAME).stat().st_size, ledger.read_heads(case)
     try:
-        with lock.holding(descriptor, path, wait_seconds=20.0):
+        with contextlib.ExitStack() as stack:
+            # Some network shares lock only what may be written; such a copy is read as it is.
+            with contextlib.suppress(OSError):
+                stack.enter_context(lock.holding(descriptor, path, wait_seconds=20.0))
             return (case / ledger.LEDGER_NAME).stat().st_size, ledger.read_heads(case)
     finally:
         os.close(descriptor)
