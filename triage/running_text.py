@@ -70,6 +70,8 @@ _TEST_CODE = re.compile(
     r"|\bassert(?:Equals?|True|False|That|_eq!?)?\b[^\n]{0,80}\(|\bfunc Test[A-Z]",
     re.MULTILINE,
 )
+# A number that JSON holds as such has lost its leading zeros.
+_JSON_NUMBER = re.compile(r"\"[ \t]{0,3}:[ \t]{0,3}([0-9]{9,11})(?=[ \t]*(?:[,}\]\r\n]|\Z))")
 _TEST_WORDS = (
     "assert",
     "import pytest",
@@ -106,7 +108,7 @@ class RunningText:
         else:
             places = [(low + start, low + end) for low, high in parts for start, end in regions(content[low:high])]
             numerals = [found for low, high in parts for found in find_numerals(content, start=low, end=high)]
-        if not places and not numerals:
+        if not places and not numerals and not ('":' in content and _JSON_NUMBER.search(content)):
             return
         found = [item for low, high in places for item in strings_in(content, low, high)]
         if numerals:
@@ -392,6 +394,9 @@ def with_loose(content: str, found: list[Written | Refused], labels: list[Hit]) 
     extra: list[Written | Refused] = []
     starts = [item.start for item in found]
     for hit in labels:
+        if short := _JSON_NUMBER.match(content, hit.end):
+            extra.append(Written(short.start(1), short.end(1), short[1].zfill(12), "lost_zero"))
+            continue
         between = CONNECTING.match(content, hit.end, hit.end + 60)
         begin = between.end() if between else hit.end
         match = LOOSELY_WRITTEN.match(content, begin, begin + 100)

@@ -489,3 +489,9 @@ def test_the_page_on_judging_lists_every_weight_and_reason() -> None:
 def test_a_sample_is_told_row_by_row() -> None:
     rows = [["氏名", "個人番号", "備考"], ["甲野", VALID, "ダミー"], ["乙野", OTHER, "見本市南町"]]
     assert summary(judge(table(rows))) == [(VALID, "low"), (OTHER, "high")]
+
+
+def test_a_json_number_has_lost_its_zero() -> None:
+    verdicts = prose('{"name": "甲野", "kojinBango": 23456789013, "tel": 312345678}', "markup")
+    assert summary(verdicts) == [("023456789013", "high")]
+    assert not prose('{"tel": 23456789013}', "markup").judged
