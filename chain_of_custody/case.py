@@ -403,7 +403,7 @@ class Case:
 
     def _current_session(self) -> Session:
         """The session that signs; a new one when there is none or the old one is about to expire."""
-        if self._session is None or clock.now().time_ns > self._session.not_after_ns - 60_000_000_000:
+        if self._session is None or clock.wall_ns() > self._session.not_after_ns - 60_000_000_000:
             shared = sessions.usable(self.fingerprint) if self._key_path is None else None
             if shared is not None and self._actor in (None, shared.actor):
                 self._session = Session(

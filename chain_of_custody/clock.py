@@ -51,6 +51,11 @@ _boot_now = _boot()
 _forward_clock = getattr(time, "CLOCK_BOOTTIME", None)
 
 
+def wall_ns() -> int:
+    """Nanoseconds since 1970 UTC: the wall clock alone."""
+    return time.time_ns()
+
+
 def now() -> Reading:
     """The clocks, read now."""
     time_ns = time.time_ns()

@@ -197,6 +197,7 @@ class Ledger:
         self._pid = 0
         self._tail: Tail | None = None
         self._newest_slot = 0
+        self._lock_path = folder / LOCK_NAME
 
     def close(self) -> None:
         """Close the files; `head` is made durable too."""
@@ -219,7 +220,7 @@ class Ledger:
         with self._thread_lock:
             try:
                 ledger, head, locked = self._open()
-                with lock.holding(locked, self.folder / LOCK_NAME):
+                with lock.holding(locked, self._lock_path):
                     if self._replaced():
                         self.close()
                         ledger, head, _ = self._open()
@@ -366,7 +367,9 @@ class Ledger:
     def _write(self, ledger: int, head: int, size: int, batch: Batch) -> None:
         data = b"".join(entry.line + b"\n" for entry in batch.entries)
         last = batch.entries[-1]
-        text = _head_text(size + len(data), last.sha256, batch.session)
+        # The hash of the newest line is cheap to take from the bytes that are written anyway.
+        newest = hashlib.sha256(data[data.rfind(b"\n", 0, -1) + 1 : -1]).hexdigest()
+        text = _head_text(size + len(data), newest, batch.session)
         slot = text + b" " + base64.b64encode(batch.sign(text)) + b"\n"
         try:
             _write_all(ledger, data)

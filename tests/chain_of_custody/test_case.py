@@ -172,6 +172,7 @@ def test_a_session_that_expires_is_renewed(case_path, monkeypatch):
             return clock.Reading(ts, reading.time_ns + step, reading.mono_ns + step, reading.boot)
 
         monkeypatch.setattr(clock, "now", later)
+        monkeypatch.setattr(clock, "wall_ns", lambda: later().time_ns)
         case.append("note", {})
     sessions = {entry.session for entry in read_entries(case_path) if entry.type == "note"}
     assert len(sessions) == 4
