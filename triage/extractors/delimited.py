@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from triage.extractors.blocks import blocks, line_cut
-from triage.extractors.digits import number_starts
+from triage.extractors.digits import field_starts
 from triage.extractors.encodings import BOMS, content_of, cut_of, encoding_of
 from triage.extractors.pieces import HEADER_ROWS, LABEL_ROWS, is_label
 from triage.text import Cell, Text
@@ -183,7 +183,7 @@ class _Rows:
     def block(self, block: Block) -> Iterator[Text]:
         """The text of one block, if it can hold a number; its labels are kept in any case."""
         content = block.content
-        hits = number_starts(content)
+        hits = field_starts(content)
         short = [match.end() - 1 for match in _LOST_ZERO.finditer(content)] if self._delimiter else []
         first_row = self._row
         if not hits.size and not short and len(self._kept) >= HEADER_ROWS and not is_label_block(content):

@@ -53,6 +53,20 @@ _CHAIN = re.compile(r"[0-9０-９](?:[ \-－‐−・.　]{0,2}[0-9０-９]){11}
 _NOT_DIGIT = re.compile("[^0-9０-９]")
 
 
+# In one field, at most three other characters between two digits; or one digit to a field, to a row or to a line.
+_FIELD_CHAIN = re.compile(
+    rf"[{DIGITS}](?:[^{DIGITS}\t\n\r,;|A-Za-z]{{0,3}}[{DIGITS}]){{11}}"
+    rf"|[{DIGITS}](?:[\s,;|\"']{{1,6}}[{DIGITS}](?![{DIGITS}])){{11}}"
+)
+
+
+def field_starts(content: str) -> NDArray[np.int64]:
+    """The same as `number_starts` for a table, where digits of neighbouring fields are not one number."""
+    if not number_starts(content).size:
+        return np.empty(0, dtype=np.int64)
+    return np.asarray([match.start() for match in _FIELD_CHAIN.finditer(content)], dtype=np.int64)
+
+
 def chains(content: str) -> set[str]:
     """The strings of twelve digits with at most two separators between each two, whatever they mean."""
     return {_NOT_DIGIT.sub("", chain) for chain in _CHAIN.findall(content)}

@@ -95,6 +95,8 @@ _INLINE = frozenset(
     )
 )
 _CELLS = frozenset(("td", "th"))
+_SHEET_NAMES = {"Table": "table", "Row": "tr", "Cell": "td", "Data": "data"}
+_SHEET_SPACE = "urn:schemas-microsoft-com:office:spreadsheet"
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": " ", "f": " "}
 
 
@@ -173,9 +175,11 @@ def _json(source: Source, context: Context) -> Iterator[Text]:
 class _Tags:
     """State of the reading of markup from block to block."""
 
-    def __init__(self, container: str, *, xml: bool) -> None:
+    def __init__(self, container: str, *, xml: bool, sheet: bool = False) -> None:
         self._container = container
         self._xml = xml
+        self._sheet = sheet
+        """A workbook as XML, as Excel 2002 and 2003 write it: its rows and cells make a table."""
         self._characters = 0
         self._row = -1
         self._column = 0
@@ -200,6 +204,8 @@ class _Tags:
             position = end
             name = match["name"]
             if name:
+                if self._sheet:
+                    name = _SHEET_NAMES.get(name.rpartition(":")[2], name)
                 self._tag(out, content, match, name if self._xml else name.lower())
             elif entity := match["entity"]:
                 out.put(_entity(match[0], entity), start)
@@ -355,6 +361,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
     is_html = "<html" in head.lower() if head.lstrip().startswith("<?xml") else _HTML.search(head) is not None
     declared = _CHARSET.search(head)
     preferred = _CHARSETS.get(declared[1].lower()) if declared else None
-    tags = _Tags(source.container, xml=not is_html)
+    sheet = not is_html and _SHEET_SPACE in head
+    tags = _Tags(source.container, xml=not is_html and not sheet, sheet=sheet)
     for block in blocks(source, context, overlap=False, cut=_tag_cut, preferred=preferred):
         yield from tags.block(block)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from triage.extractors.digits import holds_number, number_starts
+from triage.extractors.digits import field_starts, holds_number
 from triage.text import Cell, Text, TextKind
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Table:
         content = "\n".join([line for _, _, line in rows])
         starts = list(accumulate([len(line) + 1 for _, _, line in rows], initial=0))
         edges = np.asarray(starts)
-        hits = number_starts(content)
+        hits = field_starts(content)
         pieces: list[Text] = []
         if hits.size or short:
             wanted = set(np.unique(np.searchsorted(edges, hits, side="right") - 1).tolist()) | short

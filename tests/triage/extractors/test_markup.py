@@ -82,6 +82,19 @@ def test_xml_declared_in_shift_jis(read) -> None:
     assert f"個人番号: {A}" in read(data).content()
 
 
+def test_a_workbook_as_xml_is_a_table(read) -> None:
+    def row(*values: str) -> str:
+        cells = "".join(f'<Cell><Data ss:Type="String">{value}</Data></Cell>' for value in values)
+        return f"<Row>{cells}</Row>\n"
+
+    data = (
+        '<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n<Workbook '
+        'xmlns="urn:schemas-microsoft-com:office:spreadsheet" xmlns:ss="urn:schemas-microsoft-com:office:spreadsheet">'
+        f'<Worksheet ss:Name="x"><Table>{row("氏名", "個人番号")}{row("山田", A)}</Table></Worksheet></Workbook>'
+    )
+    assert read(data.encode()).cells() == [(0, 0, "氏名"), (0, 1, "個人番号"), (1, 0, "山田"), (1, 1, A)]
+
+
 def test_json_escapes_and_numbers(read) -> None:
     data = json.dumps([{"氏名": "山田", "個人番号": "１２３４５６７８９０１８", "n": int(B)}]).encode()
     assert b"\\u" in data
