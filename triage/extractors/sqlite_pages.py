@@ -29,9 +29,13 @@ _WAL = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 _MAX_VALUE_BYTES = 16 << 20
 _ENCODINGS = {1: "utf-8", 2: "utf-16-le", 3: "utf-16-be"}
 _NAME = re.compile(r"""\s*(?:"((?:[^"]|"")*)"|\[([^\]]*)\]|`([^`]*)`|'([^']*)'|([^\s(,]+))""")
-_KEY = re.compile(r"""primary\s+key\s*\(\s*(?:"([^"]*)"|\[([^\]]*)\]|`([^`]*)`|(\w+))\s*\)""", re.IGNORECASE)
+_KEY = re.compile(
+    r"""primary\s+key\s*\(\s*(?:"([^"]*)"|\[([^\]]*)\]|`([^`]*)`|(\w+))\s*(?:(?:asc|autoincrement)\s*)*\)""",
+    re.IGNORECASE,
+)
 _CONSTRAINT = re.compile(r"\s*(?:constraint|primary|unique|check|foreign)\b", re.IGNORECASE)
-_ROWID = re.compile(r"\bintegers?\s+(?:constraint\s+\S+\s+)?primary\s+key\b", re.IGNORECASE)
+_INTEGER = re.compile(r"\s*integer\b", re.IGNORECASE)
+_IS_KEY = re.compile(r"\bprimary\s+key\b", re.IGNORECASE)
 
 Value = int | float | str | bytes | None
 
@@ -99,10 +103,10 @@ def columns_of(sql: str) -> tuple[list[str], int]:
             continue
         match = _NAME.match(part)
         if match:
-            if _ROWID.search(part):
-                rowid = len(columns)
-            elif part[match.end() :].split()[:1] and part[match.end() :].split()[0].lower() == "integer":
+            if _INTEGER.match(part, match.end()):
                 integers.append(len(columns))
+                if _IS_KEY.search(part, match.end()):
+                    rowid = len(columns)
             columns.append(next((group for group in match.groups() if group), ""))
     # A key of one integer column is the row number too where it is declared apart.
     rowid = next((column for column in integers if key and columns[column].lower() == key.lower()), rowid)

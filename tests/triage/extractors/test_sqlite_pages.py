@@ -105,6 +105,7 @@ def test_damage_is_said_and_the_rest_read(read, tmp_path: Path) -> None:
         ("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n DECIMAL(10,2), UNIQUE (n, id))", ["id", "n"], 0),
         ('CREATE TABLE t (a TEXT, "b c" INTEGER, CONSTRAINT k PRIMARY KEY ("b c"))', ["a", "b c"], 1),
         ("CREATE TABLE t (a INTEGER, b INTEGER, PRIMARY KEY (a, b))", ["a", "b"], -1),
+        ("CREATE TABLE [t]( [o] INTEGER NOT NULL PRIMARY KEY, [i] INT, UNIQUE([i]))", ["o", "i"], 0),
         ("CREATE TABLE t (a CHECK (a IN ('x,y', 1)), b)", ["a", "b"], -1),
         ("CREATE VIRTUAL TABLE t USING fts5(body)", ["body"], -1),
         ("", [], -1),
