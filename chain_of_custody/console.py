@@ -175,6 +175,24 @@ def fail(error: HozenError, *, as_json: bool = False) -> NoReturn:
     sys.exit(error.exit_code)
 
 
+def _without_language(arguments: Sequence[str]) -> list[str]:
+    """The command line without `--lang ja|en`, which was read before and may stand anywhere, behind any command."""
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            return [*kept, argument, *rest]
+        if argument in ("--lang=ja", "--lang=en"):
+            continue
+        if argument == "--lang":
+            value = next(rest, None)
+            if value not in ("ja", "en"):  # left for the parser, which says what is wrong
+                kept += [argument] if value is None else [argument, value]
+            continue
+        kept.append(argument)
+    return kept
+
+
 def run(app: Callable[[], Any]) -> NoReturn:
     """Run a typer application as a program: errors become messages and exit codes, Ctrl-C and SIGTERM exit 130."""
 
@@ -187,6 +205,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
         if hasattr(stream, "reconfigure"):
             # Names on evidence may hold what the terminal cannot show; that must never end a run.
             stream.reconfigure(errors="backslashreplace")
+    sys.argv[1:] = _without_language(sys.argv[1:])
     try:
         app()
     except HozenError as error:
