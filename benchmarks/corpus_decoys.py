@@ -380,7 +380,7 @@ def near_label(planter: Planter, count: int) -> None:
 
 def handling_record(planter: Planter, count: int) -> None:
     """The record of who handled My Numbers: the right words in its title, reference numbers and times in columns."""
-    values = [(planter.numbers.timestamp(), _any(planter)) for _ in range(count // 2)]
+    values = [(planter.numbers.timestamp(), _any(planter)) for _ in range(-(-count // 2))]
     lines_ = ["特定個人情報(個人番号)取扱記録簿", "日時,取扱者,管理番号,内容"]
     lines_ += [f"{when},{person(planter.rng).name},{value},個人番号の確認" for when, value in values]
     path = planter.put("取扱記録", "csv", "".join(f"{line}\r\n" for line in lines_).encode("cp932"))
