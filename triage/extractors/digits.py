@@ -49,6 +49,18 @@ def holds_number(content: str) -> bool:
     return bool(number_starts(content).size)
 
 
+# No letter within: a number in boxes, cells or spans has none. Possessive, since the classes exclude each other.
+_WRITTEN = re.compile(rf"[{DIGITS}](?:[^{DIGITS}A-Za-z]{{0,8}}+[{DIGITS}]){{11}}+")
+
+
+def holds_written(content: str) -> bool:
+    """Whether twelve digits follow each other with at most eight other characters between two, none of them a letter.
+
+    Stricter than `holds_number`: for text whose characters are costly to place, in which white space is one blank.
+    """
+    return _WRITTEN.search(content) is not None
+
+
 _CHAIN = re.compile(r"[0-9０-９](?:[ \-－‐−・.　]{0,2}[0-9０-９]){11}")
 _NOT_DIGIT = re.compile("[^0-9０-９]")
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import html
 import re
+from collections import deque
 from typing import TYPE_CHECKING
 
 from triage.extractors.blocks import Block, blocks, line_cut
+from triage.extractors.digits import holds_written
 from triage.extractors.pieces import HEADER_ROWS, LABEL_ROWS, is_label
 from triage.extractors.rewritten import Rewriter
 from triage.sniff import text_of
@@ -30,6 +32,12 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
 _UNICODE_ESCAPE = re.compile(r"\\u[0-9a-fA-F]{4}")
 _TELLING = re.compile(r"[0-9０-９](?:[ \-‐－.]?[0-9０-９]){9}|value=|content=", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*+>")
+_SPACE = re.compile(r"\s+")
+_VALUE = re.compile(r"(?:value|content)\s*+=\s*+(\"[^\"]*+\"|'[^']*+'|[^\s>]*+)", re.IGNORECASE)
+_TEN_DIGITS = re.compile(r"[0-9０-９](?:[ \-‐－.]?[0-9０-９]){9}")
+_PENDING_BLOCKS = 16
+"""Blocks without numbers that are kept until one with numbers shows that their headings are wanted (4 MiB)."""
 _COLSPAN = re.compile(r"colspan\s*=\s*[\"']?(\d{1,3})", re.IGNORECASE)
 _HTML = re.compile(r"<(?:!doctype html|html|head|body|table|div|p|tr|td|span|form|meta)\b", re.IGNORECASE)
 _XML = re.compile(r"\s*<(?:\?xml|[^\W\d][\w:.\-]*[\s/>])")
@@ -352,6 +360,16 @@ def _entity(written: str, entity: str) -> str:
     return html.unescape(f"&{entity};" if written.endswith(";") else written)
 
 
+def may_hold_number(content: str) -> bool:
+    """Whether markup can hold a number at all, its tags away: much cheaper than to read it."""
+    if _TEN_DIGITS.search(content):  # in text, attribute, comment or script
+        return True
+    text = _TAG.sub("", content)
+    if "&" in text:
+        text = html.unescape(text)
+    return holds_written(_SPACE.sub(" ", text)) or holds_written(" ".join(_VALUE.findall(content)))
+
+
 def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
     """The text in pieces with the place of each character."""
     head = text_of(source.read_at(0, 4096)) or ""
@@ -363,5 +381,9 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
     preferred = _CHARSETS.get(declared[1].lower()) if declared else None
     sheet = not is_html and _SHEET_SPACE in head
     tags = _Tags(source.container, xml=not is_html and not sheet, sheet=sheet)
+    pending: deque[Block] = deque()
     for block in blocks(source, context, overlap=False, cut=_tag_cut, preferred=preferred):
-        yield from tags.block(block)
+        pending.append(block)
+        keep = 0 if may_hold_number(block.content) else _PENDING_BLOCKS
+        while len(pending) > keep:
+            yield from tags.block(pending.popleft())

@@ -12,7 +12,7 @@ import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from triage.extractors.digits import DIGITS, chains, holds_number
+from triage.extractors.digits import DIGITS, chains, holds_number, holds_written
 from triage.extractors.model import (
     BytesSource,
     Child,
@@ -112,6 +112,22 @@ def _glyphs(text_page: Any, count: int) -> list[_Glyph]:  # noqa: ANN401 - pypdf
     return glyphs
 
 
+def _digits_in_line(text_page: Any, count: int) -> bool:  # noqa: ANN401 - pypdfium2 has no types
+    """Whether any twelve digits stand in one line, in whatever order the page draws them."""
+    import pypdfium2.raw as pdfium  # noqa: PLC0415 - loaded by now
+
+    box = pdfium.FS_RECTF()
+    digits = frozenset(map(ord, DIGITS))
+    places = [
+        ((box.bottom + box.top) / 2, box.top - box.bottom)
+        for index in range(count)
+        if pdfium.FPDFText_GetUnicode(text_page, index) in digits
+        and pdfium.FPDFText_GetLooseCharBox(text_page, index, box)
+    ]
+    places.sort()
+    return any(last[0] - first[0] <= max(first[1], last[1]) for first, last in zip(places, places[11:], strict=False))
+
+
 def _lines(glyphs: list[_Glyph]) -> list[list[_Glyph]]:
     """Glyphs in lines from top to bottom, each from left to right: same line if their boxes overlap by half."""
     lines: list[list[_Glyph]] = []
@@ -207,6 +223,8 @@ def _page(page: Any, container: str, location: str, columns: _Columns) -> Iterat
         count = min(text_page.count_chars(), MAX_PAGE_CHARS)
         content: str = text_page.get_text_range(0, count, errors="replace") if count > 0 else ""
         if sum(map(content.count, DIGITS)) < 12:
+            return
+        if not holds_written(" ".join(content.split())) and not _digits_in_line(text_page.raw, count):
             return
         placed = _by_position(_glyphs(text_page.raw, count), container, location, columns)
         # One reading is enough where both say the same; by position is better, as it knows columns.

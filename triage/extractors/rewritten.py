@@ -62,6 +62,16 @@ class Rewriter:
         if not holds_number(content):
             return None
         block = self._block
+        if container:  # no place in the file to speak of
+            return Text(
+                content,
+                block.encoding,
+                kind,
+                container,
+                stream=stream,
+                cells=tuple(Cell(*cell) for cell in cells),
+                first_char=first_char,
+            )
         decoded = block.decoded()
         starts = np.append(decoded.starts, len(block.data))
         places = [

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from triage.extractors import markup
+
 A, B = "123456789018", "621498320257"
 
 
@@ -126,3 +128,25 @@ def test_json_lines_over_many_blocks(read) -> None:
 )
 def test_hostile_markup_ends_soon(read, data: bytes) -> None:
     assert read(b"<html></a>" + data).problems == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<td>1</td>\n      <td>2</td>" * 6,
+        "<!-- 1234-5678-9018 -->",
+        "<b>1234</b><i>5678</i><span>9018</span>",
+        "&#x31;&#50;&#x33;&#52;&#x35;&#54;&#x37;&#56;&#x39;&#48;&#x31;&#56;",
+        "".join(f"<input value='{digit}'>" for digit in "123456789018"),
+        "１２３４&nbsp;&nbsp;５６７８&nbsp;９０１８",
+        "<script>var n = '123456789018'</script>",
+        "一二三四五六七八九〇一八",
+    ],
+)
+def test_the_quick_look_sees_every_written_form(content):
+    assert markup.may_hold_number(f"<html><body><p>text 1 and 2</p>{content}</body></html>")
+
+
+def test_the_quick_look_passes_over_pages_without_numbers():
+    page = "<html><body>" + "<p>section 1.2, 2024-01-05, page 33</p>" * 200 + "</body></html>"
+    assert not markup.may_hold_number(page)
