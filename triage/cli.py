@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONFIDENCES = ("high", "medium", "low")
+STATES_JA = {
+    "allocated": "現存",
+    "deleted": "削除済み",
+    "unallocated": "未割当て",
+    "slack": "スラック",
+    "metadata": "管理情報",
+    "outside": "区画の外",
+}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -145,7 +153,8 @@ def _print_summary(outcome: Any) -> None:  # noqa: ANN401 - ScanOutcome, which i
     for place in listed:
         counts = [str(place.counts[confidence] or "") for confidence in CONFIDENCES]
         # A Text, not a string: a name with brackets must not be taken for markup.
-        places.add_row(place.state, Text(visible(place.path, max_chars=160)), place.example, *counts)
+        state = text(STATES_JA.get(place.state, place.state), place.state)
+        places.add_row(state, Text(visible(place.path, max_chars=160)), place.example, *counts)
     if listed:
         out.print(places)
     if len(outcome.places) > len(listed):
