@@ -264,22 +264,24 @@ ESCAPED = ("JSON", "XML", "HTML", "RTF", "kanji", "one digit per", "mail", "mbox
 def lies_at(media: bytes | mmap.mmap, offset: int, digits: str) -> bool:
     """Whether the bytes at `offset` read as `digits` in some encoding, separators left out.
 
-    At the end of a sector a prefix is enough: the number may go on in another fragment, and in an MFT record the last
+    At the end of a sector a part is enough: the number may go on in another fragment, and in an MFT record the last
     two bytes of a sector hold a sequence number.
     """
-    piece = media[offset : offset + 160]
     left = 510 - offset % 512
-    if left <= 0:
-        # All that shows is what follows in the next sector.
-        offset += 2 + left
-        piece, digits = media[offset : offset + 160], digits[2 + left :]
-    enough = digits[:left] if 0 < left < 24 else digits
+    if _reads(media[offset : offset + 160], digits[:left] if 0 < left < 24 else digits):
+        return True
+    rest = media[offset + 2 + left : offset + 162 + left]
+    return left <= 0 and any(_reads(rest, digits[lost:]) for lost in (1, 2))
+
+
+def _reads(piece: bytes, digits: str) -> bool:
+    """Whether `piece` starts with `digits` in some encoding; leading zeros may be lost."""
     back = {"0123456789".translate(FULLWIDTH)[value]: str(value) for value in range(10)}
     for encoding in ("utf-8", "utf-16-le", "utf-16-be", "cp932", "euc_jp", "latin-1", "iso2022_jp"):
         start = b"\x1b$B" if encoding == "iso2022_jp" else b""
         text = (start + piece).decode(encoding, errors="replace")
         read = "".join(back.get(each, each) for each in text if each in back or (each.isascii() and each.isdigit()))
-        if read.startswith((enough, digits.lstrip("0"))):
+        if read.startswith((digits, digits.lstrip("0") or "0")):
             return True
     return False
 

@@ -242,6 +242,15 @@ def test_offsets_are_checked_in_every_encoding(encoding: str, written: str) -> N
     assert not recall.lies_at(media, 100, "621498320257")
 
 
+def test_offsets_at_the_end_of_a_sector() -> None:
+    whole = b"\0" * 510 + "123456789018".encode("utf-16-be") + b"\0" * 500
+    assert recall.lies_at(whole, 510, "123456789018")
+    # In an MFT record a sequence number stands where the first two digits were.
+    record = b"\0" * 510 + b"\x07\x00" + b"3456789018" + b"\0" * 500
+    assert recall.lies_at(record, 510, "123456789018")
+    assert not recall.lies_at(record, 510, "621498320257")
+
+
 def test_recall_counts_hits_misses_and_false_alarms(tmp_path: Path) -> None:
     image = tmp_path / "x.dd"
     image.write_bytes(b"123456789018" + b"\0" * 600)

@@ -20,7 +20,10 @@ PACKAGES = {"triage": "triage", "preserve": "preserve", "custody": "chain_of_cus
 def commands(name: str) -> list[str]:
     text = (ROOT / name).read_text(encoding="utf-8")
     return [
-        line for block in re.findall(r"^```sh\n(.*?)^```", text, re.S | re.M) for line in block.splitlines() if line
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        for line in block.splitlines()
+        if line
     ]
 
 
@@ -74,5 +77,5 @@ def test_links_lead_somewhere(name):
 
 def test_each_package_that_is_used_is_pinned():
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8").lower()
-    wanted = re.findall(r'^  "([A-Za-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
+    wanted = re.findall(r'^  "([A-Za-z0-9-]+)>=', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
     assert [name for name in wanted if f"\n{name.lower()}==" not in f"\n{lock}"] == []

@@ -138,8 +138,10 @@ def _add_place(same: Sequence[Finding], offset: int) -> None:
 
 OVERWRITTEN = (
     "partly_overwritten",
-    "削除ファイルの一部は現存ファイルに上書きされており、内容が混ざっている可能性がある / "
-    "part of the deleted file belongs to live files now: its content may be mixed with theirs",
+    (
+        "削除ファイルの一部は現存ファイルに上書きされており、内容が混ざっている可能性がある / "
+        "part of the deleted file belongs to live files now: its content may be mixed with theirs"
+    ),
 )
 
 

@@ -1,10 +1,10 @@
-"""Decoded text on its way from the extractors to the judge: what it says, and where each character lay in the file.
+r"""Decoded text on its way from the extractors to the judge: what it says, and where each character lay in the file.
 
 An extractor yields `Text` pieces of bounded length. A table is a text too: its cells are spans of the same string, so
 one grammar reads everything and columns stay known.
 
 ```python
-text = Text("氏名,個人番号\\n山田,123456789018\\n", encoding="utf-8", cells=(Cell(0, 0, 0, 2), Cell(0, 1, 3, 7)))
+text = Text("氏名,個人番号\n山田,123456789018\n", encoding="utf-8", cells=(Cell(0, 0, 0, 2), Cell(0, 1, 3, 7)))
 ```
 """
 

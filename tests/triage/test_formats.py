@@ -16,7 +16,7 @@ SAMPLE = ROOT / "tests" / "data" / "findings-1"
 
 def documented_members() -> set[str]:
     table = FOLDER_PAGE.partition("### findings.jsonl")[2].partition("### coverage.jsonl")[0]
-    return {name for row in re.findall(r"^\| (`.*?) \|", table, re.M) for name in re.findall(r"`(\w+)`", row)}
+    return {name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
 
 
 def test_every_member_of_a_finding_is_documented():
@@ -26,7 +26,7 @@ def test_every_member_of_a_finding_is_documented():
 
 
 def test_the_example_of_the_page_has_the_members_in_order():
-    example = json.loads(re.search(r"```json\n(.*?)\n```", FOLDER_PAGE, re.S)[1])
+    example = json.loads(re.search(r"```json\n(.*?)\n```", FOLDER_PAGE, re.DOTALL)[1])
     written = Finding("my_number", "deleted", "", "", file_id="x").to_json("F000001")
     assert list(example) == list(written)
 

@@ -15,7 +15,10 @@ def number(hmac="h1", offset=None, container="", confidence="high", location="")
     )  # fmt: skip
 
 
-def place(path="/a", state="allocated", pieces=(Piece(0, 1000, 500), Piece(500, 9000, 500))):
+TWO_PIECES = (Piece(0, 1000, 500), Piece(500, 9000, 500))
+
+
+def place(path="/a", state="allocated", pieces=TWO_PIECES):
     return FilePlace(layers=f"raw:x|ntfs:{path}", path=path, state=state, pieces=tuple(pieces))
 
 

@@ -71,5 +71,5 @@ def test_many_crashes_in_a_row_do_not_stop_the_rest():
 
 def test_a_pool_runs_again_with_the_children_it_has():
     with Pool(start, 1, 2) as pool:
-        assert dict((job.number, outcome) for job, outcome in pool.run([Job(1), Job(2)])) == {1: 2, 2: 5}
-        assert dict((job.number, outcome) for job, outcome in pool.run([Job(3)])) == {3: 10}
+        assert {job.number: outcome for job, outcome in pool.run([Job(1), Job(2)])} == {1: 2, 2: 5}
+        assert {job.number: outcome for job, outcome in pool.run([Job(3)])} == {3: 10}
