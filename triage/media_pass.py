@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from preserve.image import Image
     from triage.raw_hits import RawHits
 
-BUFFER_BYTES = 2 << 20
+BUFFER_BYTES = 4 << 20
 BUFFERS = 8
 SAVE_EVERY_BYTES = 4 << 30
 """How much of the search is done again, at most, after a stop that nothing announced."""
