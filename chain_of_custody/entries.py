@@ -155,7 +155,7 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "search": ("語句の検索", "search for words"),
     "yara": ("YARA 走査", "YARA scan"),
     "ocr": ("文字認識", "text recognition"),
-    "build": ("時系列の作成", "build of a timeline"),
+    "timeline": ("時系列の作成", "build of a timeline"),
     "clock": ("時計の解析", "analysis of clocks"),
     "verdict": ("持ち出しの判定", "verdict on copies"),
     "breach_report": ("漏えい等報告の下書き", "draft of a breach report"),

@@ -9,10 +9,10 @@ import numpy as np
 
 from chain_of_custody.masking import mask_text
 from preserve.extents import STATES
+from preserve.workers import Failure
 from triage.file_pass import FileTask, NameTask, RangeTask, TaskResult, WindowTask
 from triage.findings import CoverageLine, Finding
 from triage.merge import RawNumber, merge
-from triage.workers import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Pass 2: files read through the file system and decoded; what the raw bytes on the disk do not show.
 
-Runs inside worker processes (`triage.workers`): each opens the image for itself, gets tasks and answers with results
+Runs inside worker processes (`preserve.workers`): each opens the image for itself, gets tasks and answers with results
 that hold masked numbers and HMACs, never digits. Three kinds of tasks: a file with everything inside it, names of
 files, and windows of undecoded media around raw hits.
 """
@@ -305,5 +305,5 @@ class FilePass:
 
 
 def start_pass(settings: PassSettings) -> FilePass:
-    """What a worker process calls once (`triage.workers.Pool`)."""
+    """What a worker process calls once (`preserve.workers.Pool`)."""
     return FilePass(settings)

@@ -18,6 +18,7 @@ import numpy as np
 
 from chain_of_custody import FileHash, console
 from chain_of_custody.errors import TargetError, UsageError
+from preserve.workers import Failure, Pool
 from triage import evidence_map
 from triage.file_pass import FilePass, FileTask, PassSettings
 from triage.findings import encode_line
@@ -25,7 +26,6 @@ from triage.masking import mask_text
 from triage.mynumber import find_numbers
 from triage.raw_pass import Scanner, check_digits
 from triage.results import open_results
-from triage.workers import Failure, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -30,6 +30,7 @@ from chain_of_custody import FileHash, console
 from chain_of_custody.console import text
 from chain_of_custody.errors import TargetError, UsageError
 from preserve.extents import DELETED, STATES
+from preserve.workers import Pool
 from triage import evidence_map, report
 from triage.collected import Collected, decided_files, media_coverage
 from triage.file_pass import FileTask, NameTask, PassSettings, RangeTask, WindowTask, start_pass
@@ -41,7 +42,6 @@ from triage.results import CONFIDENCES
 from triage.scan_state import FOLDER as STATE_FOLDER
 from triage.scan_state import Plan, ScanState
 from triage.window_bounds import within_owner
-from triage.workers import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from chain_of_custody.errors import TargetError, UsageError
+from preserve.workers import Failure
 from triage.extractors.model import Problem
 from triage.file_pass import FoundNumber, TaskResult
-from triage.workers import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from triage.workers import Failure, Pool
+from preserve.workers import Failure, Pool
 
 
 @dataclass(frozen=True)
