@@ -5,10 +5,15 @@ Each is a module with
 - `NAME`: a short name, unique (`mft`, `evtx`), by which coverage and statistics speak of it;
 - `matches(file) -> bool`: whether the file is one it reads: cheap, by content first (name and `file.head`);
 - `parse(file, context)`: yields `Event`, `Problem`, or `pyarrow.RecordBatch` with the columns of `event.SCHEMA`
-  (for formats with very many records). It raises nothing for bad input but EvidenceError: what it cannot read is a
-  Problem. Whatever else it raises ends as a coverage line, too;
+  (for formats with very many records). What it cannot read is a Problem, never an exception; one that escapes all the
+  same ends the file with a coverage line;
 - `promises(file) -> bool` (may be missing): the file's name or signature promises this format, so that its failure is
-  a coverage line and exit code 3. Missing: a file that `matches` promises it.
+  a coverage line and exit code 3. Missing: a file that `matches` promises it;
+- `SIGNATURES: tuple[bytes, ...]` and `NAMES: re.Pattern[str]` (may be missing): where one of them is there, `matches`
+  is asked only for files that begin with a signature or whose name, in lower case, matches the pattern in full. An
+  image has a million files: give them where the format allows it;
+- `NUMERIC: frozenset[str]` (may be missing): members of `data` whose integers come from binary fields of the format
+  (serial numbers, USNs) and so are never taken for a My Number.
 
 Modules load their heavy libraries inside functions: all parsers are imported in every worker.
 """

@@ -1,0 +1,96 @@
+"""Which parsers read a file: by its content first, by its name where the content cannot tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from chain_of_custody.errors import EvidenceError
+from timeline import parsers as modules
+from timeline.event import Problem
+
+if TYPE_CHECKING:
+    from timeline.parsers import Parser
+    from timeline.sources import SourceFile
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The parsers of one file, whether its name or signature promises a format, and what went wrong in looking."""
+
+    parsers: tuple[str, ...] = ()
+    promised: bool = False
+    problems: tuple[Problem, ...] = ()
+
+
+NOTHING = Recognised()
+
+
+@cache
+def by_name() -> dict[str, Parser]:
+    """All parsers by their names."""
+    return {parser.NAME: parser for parser in modules.PARSERS}
+
+
+class _Asked:
+    """Parsers in groups, so that few of them are asked for each file."""
+
+    def __init__(self) -> None:
+        self.always: list[Parser] = []
+        self.signed: dict[bytes, list[Parser]] = {}
+        self.named: list[tuple[re.Pattern[str], Parser]] = []
+        for parser in modules.PARSERS:
+            signatures: tuple[bytes, ...] = getattr(parser, "SIGNATURES", ())
+            names: re.Pattern[str] | None = getattr(parser, "NAMES", None)
+            for signature in signatures:
+                self.signed.setdefault(signature, []).append(parser)
+            if names is not None:
+                self.named.append((names, parser))
+            if not signatures and names is None:
+                self.always.append(parser)
+        self.lengths = sorted({len(signature) for signature in self.signed})
+        self.any_name = re.compile("|".join(f"(?:{names.pattern})" for names, _ in self.named) or r"(?!)")
+
+    def of(self, name: str, head: bytes) -> list[Parser]:
+        found = list(self.always)
+        for length in self.lengths:
+            found += self.signed.get(head[:length], ())
+        if self.any_name.fullmatch(name):
+            found += [parser for names, parser in self.named if names.fullmatch(name)]
+        return found
+
+
+@cache
+def _asked() -> _Asked:
+    return _Asked()
+
+
+def recognise(file: SourceFile) -> Recognised:
+    """The parsers that read `file`. A parser that fails in looking is a problem of that file, not of the run."""
+    try:
+        asked = _asked().of(file.name.lower(), file.head)
+    except (EvidenceError, OSError) as error:
+        return Recognised(problems=(Problem(file.layer, "damaged", f"cannot be read: {_words(error)}"),))
+    found: list[str] = []
+    problems: list[Problem] = []
+    promised = False
+    for parser in asked:
+        if parser.NAME in found:
+            continue
+        try:
+            if not parser.matches(file):
+                continue
+            promises = getattr(parser, "promises", None)
+            promised = promised or promises is None or bool(promises(file))
+        except Exception as error:  # noqa: BLE001 - hostile content in one parser's look; becomes a coverage line
+            detail = f"{parser.NAME}: cannot tell whether it reads this file ({type(error).__name__})"
+            problems.append(Problem(file.layer, "damaged", detail))
+            continue
+        found.append(parser.NAME)
+    return Recognised(tuple(found), promised, tuple(problems)) if found or problems else NOTHING
+
+
+def _words(error: EvidenceError | OSError) -> str:
+    return error.en if isinstance(error, EvidenceError) else error.strerror or type(error).__name__
