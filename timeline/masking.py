@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 # As `chain_of_custody.masking`, in RE2's words: 12 decimal digits of any script, each parted by at most one mark.
-TWELVE_DIGITS = r"\p{Nd}(?:[\s\p{Z}\-‐-―−ー－ｰ_.．・,，]?\p{Nd}){11}"  # noqa: S105 - a pattern
+TWELVE_DIGITS = r"\p{Nd}(?:[\s\p{Z}\-‐-―−ー－ｰ_.．・,，]?\p{Nd}){11}"
 
 TEXTS = ("time_text", "zone", "kind", "desc", "record", "actor", "host", "path", "clock")
 """Columns of plain text; `data` is JSON and masked inside."""

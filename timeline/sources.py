@@ -43,7 +43,20 @@ class Reader(Protocol):
 class SourceFile:
     """One file of a source. Its content is opened when it is first asked for."""
 
-    __slots__ = ("_head", "_open", "_reader", "_siblings", "layer", "mount", "name", "path", "size", "state", "times")
+    __slots__ = (
+        "_at",
+        "_head",
+        "_open",
+        "_reader",
+        "_siblings",
+        "layer",
+        "mount",
+        "name",
+        "path",
+        "size",
+        "state",
+        "times",
+    )
 
     def __init__(
         self,
@@ -56,6 +69,7 @@ class SourceFile:
         mount: str = "",
         times: Mapping[str, FileTime] | None = None,
         siblings: Callable[[], Sequence[SourceFile]] | None = None,
+        at: Callable[[str], SourceFile | None] | None = None,
     ) -> None:
         self.path = path
         """'/'-separated, inside its container; streams stand after ':'."""
@@ -70,6 +84,7 @@ class SourceFile:
         """Times that the file system keeps of the file itself; empty for files outside an image."""
         self._open = open_reader
         self._siblings = siblings
+        self._at = at
         self._reader: Reader | None = None
         self._head: bytes | None = None
 
@@ -101,6 +116,10 @@ class SourceFile:
         """The file of that name in the same folder (letter case does not count); None where there is none."""
         wanted = name.casefold()
         return next((one for one in self.siblings() if one.name.casefold() == wanted), None)
+
+    def at(self, path: str) -> SourceFile | None:
+        """The file of that path on the same volume, where it is known: those in the root are, such as `/$MFT`."""
+        return self._at(path) if self._at is not None else None
 
     def siblings(self) -> Sequence[SourceFile]:
         """All files in the same folder, this one too; empty where the folder is not known."""
@@ -199,6 +218,12 @@ def local_file(path: Path, *, root: Path | None = None) -> SourceFile:
         except OSError:
             return []
 
+    def at(wanted: str) -> SourceFile | None:
+        if root is None:
+            return None
+        found = root.joinpath(*[part for part in wanted.split("/") if part not in ("", ".", "..")])
+        return local_file(found, root=root) if found.is_file() else None
+
     return SourceFile(
         f"/{shown}" if root is not None else shown,
         path.stat().st_size,
@@ -206,4 +231,5 @@ def local_file(path: Path, *, root: Path | None = None) -> SourceFile:
         layer=f"folder:{root.name}|/{shown}" if root is not None else f"file:{path.name}",
         mount=str(root if root is not None else path.parent),
         siblings=siblings,
+        at=at,
     )
