@@ -57,6 +57,7 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
         Problem(image.layer, "damaged", "could not be read when the image was made", one.offset, one.size)
         for one in getattr(image, "acquisition_errors", ())[:_MOST_ERRORS]
     ]
+    problems += getattr(image, "problems", ())
     volumes, outside = open_volumes(image, problems=problems)
     filesystems: dict[int, FileSystem] = {}
     seen: list[encryption.Encryption] = []

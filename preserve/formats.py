@@ -3,6 +3,7 @@
 ```
 EVF 09 0d 0a ff 00      E01, split over E01 … ZZZ      preserve.ewf_reader (SMART layout: preserve.libewf)
 EVF2, LVF, LEF2         Ex01, L01, Lx01                preserve.libewf
+QFI fb, KDMV, vhdx …    qcow2, VMDK, VHD(X), VDI       preserve.virtual_disk
 anything else           raw, in one file or split      preserve.raw
 ```
 """
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from preserve.image import Image
+    from preserve.virtual_disk import VirtualDisk
 
 _HEAD = 0x11000  # bytes: up to the Btrfs superblock at 64 KiB
 
@@ -66,10 +68,13 @@ def open_image(path: Path, *, threads: int | None = None) -> Image:
 
 def _open(path: Path, threads: int | None) -> Image:
     from preserve.raw import RawImage, pieces_of  # noqa: PLC0415 - each reader is loaded when it is needed
+    from preserve.virtual_disk import format_of as kind_of_disk  # noqa: PLC0415
 
     with path.open("rb", buffering=0) as file:
         head = file.read(_HEAD) or b""
         size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 512))
+        tail = file.read(512) or b""
     kind = signatures.container(head)
     if kind == "e01":
         return _open_ewf(path, threads)
@@ -85,6 +90,8 @@ def _open(path: Path, threads: int | None) -> Image:
             hint_ja="複製が途中で失敗していないか確かめてください",
             hint_en="check whether the copy of it failed",
         )
+    if kind_of_disk(head, tail) is not None:
+        return _open_virtual_disk(path)
     image = RawImage(path, pieces_of(path), threads=threads)
     try:
         signatures.refuse_what_is_no_image(image, mask_text(path.name))
@@ -102,3 +109,33 @@ def _open_ewf(path: Path, threads: int | None) -> Image:
 
         return LibewfImage(path)
     return EwfImage(path, threads=threads)
+
+
+def _open_virtual_disk(path: Path) -> VirtualDisk:
+    """A virtual disk with its extents and parents, which are looked for beside it."""
+    from preserve.derived import FileReader  # noqa: PLC0415
+    from preserve.virtual_disk import format_of, open_disk  # noqa: PLC0415
+
+    opened = [FileReader(path)]
+
+    def beside(name: str) -> FileReader | None:
+        place = path.parent / name
+        if not name or name in (".", "..") or not place.is_file():
+            return None
+        opened.append(FileReader(place))
+        return opened[-1]
+
+    kind = format_of(opened[0].read_at(0, 4096), opened[0].read_at(max(0, opened[0].size - 512), 512))
+    try:
+        disk = open_disk(opened[0], f"{kind}:{path.name}", siblings=beside, segments=[path])
+    except BaseException as error:
+        for one in opened:
+            one.close()
+        if isinstance(error, EvidenceFormatError):
+            name = mask_text(path.name)
+            raise EvidenceFormatError(
+                f"{name}: {error.ja}", f"{name}: {error.en}", hint_ja=error.hint_ja, hint_en=error.hint_en
+            ) from error
+        raise
+    disk.carry(opened)
+    return disk

@@ -38,13 +38,7 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"regf", "registry hive"),
     (b"\x7fELF", "elf"),
 )
-_VIRTUAL_DISKS: tuple[tuple[bytes, str], ...] = (
-    (b"QFI\xfb", "qcow2"),
-    (b"KDMV", "vmdk"),
-    (b"# Disk DescriptorFile", "vmdk"),
-    (b"vhdxfile", "vhdx"),
-    (b"conectix", "vhd"),
-    (b"<<< ", "vdi"),
+_OTHER_IMAGES: tuple[tuple[bytes, str], ...] = (
     (b"AFF10\r\n\x00", "aff"),
     (b"ADCRYPT\x00", "ad1 (encrypted)"),
     (b"ADSEGMENTEDFILE\x00", "ad1"),
@@ -142,8 +136,8 @@ def refuse_what_is_no_image(image: Image, name: str) -> None:
     `name` is the file's name as it may be shown.
     """
     head = image.read_at(0, 0x11000)
-    for magic, kind in _VIRTUAL_DISKS:
-        if head.startswith(magic) or (kind == "vdi" and head[64:68] == b"\x7f\x10\xda\xbe"):
+    for magic, kind in _OTHER_IMAGES:
+        if head.startswith(magic):
             raise EvidenceFormatError(
                 f"{name} は {kind} 形式です。この形式は直接には読めません",
                 f"{name} is a {kind} file, a format that is not read directly",
