@@ -1,0 +1,616 @@
+"""Windows event logs (EVTX): one record, one event, in batches of Arrow columns.
+
+The records are decoded by the Rust crate `evtx`; the frame around them is checked here: every chunk of 64 KiB is asked
+for its signature and checksums, its record headers are counted, and the numbers are compared with what came out. What
+was zeroed, cut off or could not be decoded is a Problem that names offset and record numbers.
+
+Format: libyal "Windows XML Event Log (EVTX) format"; [MS-EVEN6].
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from timeline import times
+from timeline.event import MOST_DATA_BYTES, Event, Problem, data_json, schema
+from timeline.kinds.eventlog import BY_EVENT, EventKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from timeline.sources import Context, SourceFile
+
+NAME = "evtx"
+SIGNATURE = b"ElfFile\0"
+CHUNK_SIGNATURE = b"ElfChnk\0"
+SIGNATURES = (SIGNATURE, CHUNK_SIGNATURE)
+NAMES = re.compile(r".*\.evtx")
+RECORD_SIGNATURE = b"**\0\0"
+HEADER_BYTES = 4096
+CHUNK_BYTES = 65_536
+RECORDS_OFFSET = 512
+"""Of the first record in a chunk."""
+CHUNKS_AT_ONCE = 16
+BATCH_EVENTS = 8192
+HOLE = (1 << 64) - 2
+"""Record id given to what stands in for a hole."""
+UNKNOWN = EventKind("evtx.event")
+_RECORD = struct.Struct("<4sIQQ")
+_TEXT = r'"((?:[^"\\]|\\.)*)"'
+_USUAL = re.compile(
+    r'\{"Event":\{(?:"#attributes":\{[^{}]*\},)?"System":\{"Provider":\{"#attributes":\{([^{}]*)\}\},'
+    r'"EventID":(\d{1,5}),"Version":\d+,"Level":(\d{1,3}),"Task":\d+,"Opcode":\d+,"Keywords":"[^"]*",'
+    r'"TimeCreated":\{"#attributes":\{"SystemTime":"([^"]*)"\}\},"EventRecordID":\d+,'
+    r'"Correlation":(?:null|\{"#attributes":\{[^{}]*\}\}),'
+    r'"Execution":\{"#attributes":\{"ProcessID":(\d{1,10}),"ThreadID":\d+[^{}]*\}\},'
+    rf'"Channel":{_TEXT},"Computer":{_TEXT},'
+    r'"Security":(?:null|\{"#attributes":\{"UserID":"([^"\\]*)"\}\})\},"EventData":'
+)
+"""The JSON of a record up to its data, as the decoder writes it for all but few providers."""
+_FILETIME_MAX = times.FILETIME_EPOCH + (1 << 63) // 100
+
+
+def matches(file: SourceFile) -> bool:
+    """The signature of the file, or of a chunk where the header is lost."""
+    return file.head[:8] in SIGNATURES or (
+        file.name.lower().endswith(".evtx") and file.size >= HEADER_BYTES and not any(file.head[:8])
+    )
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """A chunk and the record headers found in it: (record id, FILETIME written)."""
+
+    offset: int
+    raw: bytes
+    headers: list[tuple[int, int]]
+    repaired: bool = False
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Columns of a batch that is being filled."""
+
+    time_ns: list[int | None] = field(default_factory=list)
+    time_text: list[str] = field(default_factory=list)
+    precision: list[int] = field(default_factory=list)
+    kind: list[str] = field(default_factory=list)
+    record: list[str] = field(default_factory=list)
+    sequence: list[int] = field(default_factory=list)
+    actor: list[str] = field(default_factory=list)
+    host: list[str] = field(default_factory=list)
+    path: list[str] = field(default_factory=list)
+    size: list[int | None] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
+
+    def batch(self) -> pa.RecordBatch:
+        """The columns as one batch; single-valued ones are dictionaries of one entry."""
+        import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+        count = len(self.time_ns)
+        fields = schema()
+
+        def same(value: str) -> pa.Array:
+            return pa.repeat(pa.scalar(value, pa.string()), count)
+
+        columns = {
+            "time_ns": pa.array(self.time_ns, pa.int64()),
+            "time_text": pa.array(self.time_text, pa.string()),
+            "precision_ns": pa.array(self.precision, pa.int64()),
+            "zone": same("UTC"),
+            "zone_basis": same("format"),
+            "kind": pa.array(self.kind, pa.string()),
+            "desc": same("Event Logged"),
+            "record": pa.array(self.record, pa.string()),
+            "sequence": pa.array(self.sequence, pa.int64()),
+            "actor": pa.array(self.actor, pa.string()),
+            "host": pa.array(self.host, pa.string()),
+            "path": pa.array(self.path, pa.string()),
+            "bytes": pa.array(self.size, pa.int64()),
+            "data": pa.array(self.data, pa.string()),
+            "clock": same(""),
+            "state": same(""),
+        }
+        return pa.RecordBatch.from_arrays([columns[name] for name in fields.names], schema=fields)
+
+
+def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem | pa.RecordBatch]:
+    """Every record of every chunk, in the order of the file."""
+    state = _Reader(file, context)
+    yield from state.read()
+
+
+class _Reader:
+    """One log file while it is read."""
+
+    def __init__(self, file: SourceFile, context: Context) -> None:
+        self._file = file
+        self._context = context
+        self._columns = _Columns()
+        self._sequence = 0
+        self._problems: list[Problem] = []
+        self._known: dict[tuple[str, str, str, str, str], tuple[EventKind, str]] = {}
+
+    def _problem(self, offset: int, size: int, detail: str, *, limit: bool = False) -> None:
+        self._problems.append(Problem(self._file.layer, "limit" if limit else "damaged", detail, offset, size))
+
+    def read(self) -> Iterator[Problem | pa.RecordBatch]:
+        """All batches and problems."""
+        first = self._first = HEADER_BYTES if self._check_header() else 0
+        group: list[_Chunk] = []
+        zeroed: list[int] = []
+        for offset in range(first, self._file.size, CHUNK_BYTES):
+            if self._context.expired():
+                self._problem(offset, self._file.size - offset, "time is up: the rest was not read", limit=True)
+                break
+            raw = self._file.read_at(offset, CHUNK_BYTES)
+            if not any(raw):
+                zeroed.append(offset)
+                continue
+            chunk = self._chunk(offset, raw, trailing_zeros=zeroed)
+            zeroed = []
+            if chunk is not None:
+                group.append(chunk)
+            if len(group) == CHUNKS_AT_ONCE:
+                yield from self._flush(group)
+                group = []
+        self._end_of_file(zeroed, first)
+        yield from self._flush(group)
+        if self._columns.kind:
+            yield self._columns.batch()
+        yield from self._problems
+
+    def _check_header(self) -> bool:
+        """Whether the file has a header; notes what it promises."""
+        head = self._file.read_at(0, 128)
+        self._chunk_count = 0
+        if head[:8] == CHUNK_SIGNATURE:
+            self._problem(0, 0, "the file header is missing; the file begins with a chunk")
+            return False
+        if head[:8] != SIGNATURE or len(head) < 128:
+            self._problem(0, len(head), "the file header is damaged or zeroed; chunks are looked for all the same")
+            return True
+        self._chunk_count = int.from_bytes(head[42:44], "little")
+        flags, checksum = struct.unpack_from("<II", head, 120)
+        if zlib.crc32(head[:120]) != checksum:
+            self._problem(0, 128, "checksum of the file header is wrong")
+        # Bit 0: the log was open when it was copied; the numbers in the header are then older than the chunks.
+        self._dirty = bool(flags & 1)
+        return True
+
+    def _chunk(self, offset: int, raw: bytes, *, trailing_zeros: Sequence[int]) -> _Chunk | None:
+        if trailing_zeros:
+            self._problem(
+                trailing_zeros[0], len(trailing_zeros) * CHUNK_BYTES, f"{len(trailing_zeros)} chunks are all zeros"
+            )
+        whole = len(raw) == CHUNK_BYTES
+        if not whole:
+            self._problem(offset, len(raw), f"the last chunk is cut off after {len(raw)} of {CHUNK_BYTES} bytes")
+            raw = raw.ljust(CHUNK_BYTES, b"\0")
+        headers, end, holes = _record_headers(raw)
+        if holes:
+            raw = _without_holes(raw, holes)
+        if raw[:8] != CHUNK_SIGNATURE:
+            if not headers:
+                if (offset - self._first) // CHUNK_BYTES >= self._chunk_count and RECORD_SIGNATURE not in raw:
+                    # Room behind the chunks that the header counts; nothing in it looks like a record.
+                    return None
+                self._problem(offset, CHUNK_BYTES, "a chunk without signature and without records")
+                return None
+            self._problem(
+                offset, CHUNK_BYTES, f"a chunk without signature; {len(headers)} record headers found and read"
+            )
+            return _Chunk(offset, _with_header(raw, headers, end), headers, repaired=True)
+        for start, stop in holes:
+            self._problem(offset + start, stop - start, "no record where one should be; read on behind it")
+        first_id, last_id = struct.unpack_from("<QQ", raw, 24)
+        promised = last_id - first_id + 1
+        if whole and not holes and headers and 0 < promised < 1 << 20 and promised != len(headers):
+            self._problem(offset, CHUNK_BYTES, f"the chunk promises {promised} records and holds {len(headers)}")
+        if whole and not holes and not self._checksums_fit(raw):
+            # A chunk of a log in use: the checksums are written with the header, later than the records.
+            self._problem(offset, CHUNK_BYTES, "checksum of a chunk is wrong; its records are read all the same")
+        return _Chunk(offset, raw, headers)
+
+    @staticmethod
+    def _checksums_fit(raw: bytes) -> bool:
+        free = int.from_bytes(raw[48:52], "little")
+        if not RECORDS_OFFSET <= free <= CHUNK_BYTES:
+            return False
+        records = zlib.crc32(raw[RECORDS_OFFSET:free]) == int.from_bytes(raw[52:56], "little")
+        return records and zlib.crc32(raw[128:512], zlib.crc32(raw[:120])) == int.from_bytes(raw[124:128], "little")
+
+    def _end_of_file(self, zeroed: Sequence[int], first: int) -> None:
+        """Zeros at the end are room that was never used, unless the header counts them as chunks."""
+        slots = -(-max(0, self._file.size - first) // CHUNK_BYTES)
+        if slots < self._chunk_count:
+            missing = self._chunk_count - slots
+            self._problem(self._file.size, missing * CHUNK_BYTES, f"{missing} chunks that the header counts are cut off")
+        lost = [offset for offset in zeroed if (offset - first) // CHUNK_BYTES < self._chunk_count]
+        if lost:
+            self._problem(lost[0], len(lost) * CHUNK_BYTES, f"{len(lost)} chunks that the header counts are all zeros")
+
+    def _flush(self, group: Sequence[_Chunk]) -> Iterator[Problem | pa.RecordBatch]:
+        if group:
+            wanted = [header for chunk in group for header in chunk.headers]
+            records, complaints = _decode(group)
+            if complaints or [one["event_record_id"] for one in records] != [identifier for identifier, _ in wanted]:
+                # Something is wrong in one of them: each alone, so that the others are whole and the place is known.
+                for chunk in group:
+                    self._single(chunk)
+            else:
+                for (identifier, written), record in zip(wanted, records, strict=True):
+                    self._add(identifier, written, record, repaired=False)
+        while len(self._columns.kind) >= BATCH_EVENTS:
+            yield self._columns.batch()
+            self._columns = _Columns()
+        yield from self._problems
+        self._problems.clear()
+
+    def _single(self, chunk: _Chunk) -> None:
+        records, complaints = _decode([chunk])
+        written: dict[int, list[int]] = {}
+        for identifier, when in chunk.headers:
+            written.setdefault(identifier, []).append(when)
+        for record in records:
+            identifier = int(record["event_record_id"])
+            found = written.get(identifier)
+            self._add(identifier, found.pop(0) if found else None, record, repaired=chunk.repaired)
+        lost = sorted(identifier for identifier, left in written.items() for _ in left)
+        if lost:
+            names = ", ".join(map(str, lost[:20])) + (" …" if len(lost) > 20 else "")
+            reason = f" ({complaints[0]})" if complaints else ""
+            self._problem(chunk.offset, CHUNK_BYTES, f"{len(lost)} records could not be decoded: {names}{reason}")
+            self._headers_only(chunk, lost)
+        elif complaints:
+            self._problem(chunk.offset, CHUNK_BYTES, complaints[0])
+
+    def _headers_only(self, chunk: _Chunk, lost: Sequence[int]) -> None:
+        """Of a record that could not be decoded its number and time remain: it is an event all the same."""
+        left = list(lost)
+        for identifier, when in chunk.headers:
+            if identifier in left:
+                left.remove(identifier)
+                self._append(
+                    identifier,
+                    times.filetime(when),
+                    str(when),
+                    100,
+                    EventKind("evtx.undecoded"),
+                    {},
+                    {"offset": chunk.offset},
+                    "",
+                    "",
+                )
+
+    def _add(self, identifier: int, written: int | None, record: Mapping[str, Any], *, repaired: bool) -> None:
+        if repaired or written is None or not self._add_fast(identifier, written, record):
+            self._add_any(identifier, written, record, repaired=repaired)
+
+    def _add_fast(self, identifier: int, written: int, record: Mapping[str, Any]) -> bool:
+        """A record in the usual layout: its JSON is cut, not parsed, and only known kinds are looked into."""
+        json_text: str = record["data"]
+        found = _USUAL.match(json_text)
+        if found is None:
+            return False
+        text: str = record["timestamp"]
+        text = f"{text[:19]}.{text[20:].partition('Z')[0]:0<7}Z"
+        provider, number, level, created, process, channel, host, user = found.groups("")
+        members = json_text[found.end() : -2]
+        if "\\" in host or created[:26] != text[:26] or '"#' in members or len(members) * 4 > MOST_DATA_BYTES - 1024:
+            return False
+        key = (provider, number, level, process, channel)
+        known = self._known.get(key)
+        if known is None:
+            known = self._learn(key)
+        kind, prefix = known
+        columns = self._columns
+        values: Mapping[str, object] = {}
+        if members == "null":
+            members = "}"
+        elif members[:1] != "{" or members[-1:] != "}":
+            return False
+        else:
+            if kind.actor or kind.path or kind.bytes:
+                values = _loads(members)
+            members = members[1:] if members == "{}" else f",{members[1:]}"
+        if user:
+            prefix = f'{prefix},"user_sid":"{user}"'
+        columns.time_ns.append((written - times.FILETIME_EPOCH) * 100 if 0 < written < _FILETIME_MAX else None)
+        columns.time_text.append(text)
+        columns.precision.append(100)
+        columns.kind.append(kind.kind)
+        columns.record.append(f"EventRecordID {identifier}")
+        columns.sequence.append(self._sequence)
+        self._sequence += 1
+        columns.actor.append((first_of(values, kind.actor) if values else "") or user)
+        columns.host.append(host or self._context.host)
+        columns.path.append(first_of(values, kind.path) if values else "")
+        columns.size.append(_number(values.get(kind.bytes)) if kind.bytes else None)
+        columns.data.append(prefix + members)
+        return True
+
+    def _learn(self, key: tuple[str, str, str, str, str]) -> tuple[EventKind, str]:
+        """Kind and beginning of `data` for records that agree in all of `key`."""
+        provider, number, level, process, channel = key
+        attributes = _loads("{" + provider + "}")
+        name = str(attributes.get("Name") or attributes.get("EventSourceName") or "")
+        data: dict[str, object] = {"event_id": int(number), "provider": name, "channel": _loads(f'["{channel}"]')[0]}
+        if 0 < int(level) < 4:
+            data["level"] = int(level)
+        if process != "0":
+            data["pid"] = int(process)
+        if len(self._known) > 10_000:
+            self._known.clear()
+        self._known[key] = found = (BY_EVENT.get((name, int(number)), UNKNOWN), _dumps(data)[:-1])
+        return found
+
+    def _add_any(self, identifier: int, written: int | None, record: Mapping[str, Any], *, repaired: bool) -> None:
+        event, raw_text = _event(record["data"])
+        if event is None:
+            ns = times.filetime(written) if written is not None else None
+            data = {"text": raw_text[:2000]}
+            self._append(identifier, ns, record["timestamp"][:-4], 100, UNKNOWN, {}, data, "", "")
+            return
+        system = event.get("System") or {}
+        provider, event_id = _provider_and_id(system)
+        kind = BY_EVENT.get((provider, event_id), UNKNOWN)
+        values = _values(event)
+        text: str = record["timestamp"]
+        text = f"{text[:19]}.{text[20:].partition('Z')[0]:0<7}Z"
+        created = _attribute(system.get("TimeCreated"), "SystemTime")
+        precision = 100
+        if written is not None and created[:26] == text[:26]:
+            ns = (written - times.FILETIME_EPOCH) * 100 if 0 < written < _FILETIME_MAX else None
+        else:
+            # A forwarded event, or a header that was changed: the event's own time counts, the other is kept.
+            read = times.iso(created)
+            ns, precision = (read[0], 1000) if read is not None else (None, 1000)
+            values["written"] = text
+            text = created
+        channel = system.get("Channel")
+        data = {"event_id": event_id, "provider": provider, "channel": channel if isinstance(channel, str) else ""}
+        level = system.get("Level")
+        if isinstance(level, int) and 0 < level < 4:
+            data["level"] = level
+        execution = _attribute(system.get("Execution"), "ProcessID")
+        if execution:
+            data["pid"] = execution
+        if repaired:
+            data["repaired"] = True
+        data.update(values)
+        user = _attribute(system.get("Security"), "UserID")
+        if user:
+            data["user_sid"] = user
+        host = system.get("Computer")
+        self._append(identifier, ns, text, precision, kind, values, data, host if isinstance(host, str) else "", user)
+
+    def _append(
+        self,
+        identifier: int,
+        ns: int | None,
+        text: str,
+        precision: int,
+        kind: EventKind,
+        values: Mapping[str, object],
+        data: Mapping[str, object],
+        host: str,
+        user: str,
+    ) -> None:
+        columns = self._columns
+        columns.time_ns.append(ns)
+        columns.time_text.append(text)
+        columns.precision.append(precision)
+        columns.kind.append(kind.kind)
+        columns.record.append(f"EventRecordID {identifier}")
+        columns.sequence.append(self._sequence)
+        self._sequence += 1
+        columns.actor.append(first_of(values, kind.actor) or user)
+        columns.host.append(host or self._context.host)
+        columns.path.append(first_of(values, kind.path))
+        columns.size.append(_number(values.get(kind.bytes)) if kind.bytes else None)
+        columns.data.append(_dumps(data))
+
+
+def first_of(values: Mapping[str, object], names: Sequence[str]) -> str:
+    """The first of the named values that says something; `Domain\\User` where a name is `domain|user`."""
+    for name in names:
+        if "|" in name:
+            domain, user = (values.get(part) for part in name.split("|"))
+            if isinstance(user, str) and user not in ("", "-"):
+                return f"{domain}\\{user}" if isinstance(domain, str) and domain not in ("", "-") else user
+            continue
+        value = values.get(name)
+        if isinstance(value, str) and value not in ("", "-"):
+            return value
+    return ""
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if 0 <= value < 1 << 63 else None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
+        return int(value)
+    return None
+
+
+def _dumps(data: Mapping[str, object]) -> str:
+    import orjson  # noqa: PLC0415 - start-up time
+
+    try:
+        raw = orjson.dumps(data)
+    except TypeError:
+        # A lone surrogate or a number of more than 64 bits.
+        return data_json({key: str(value).encode("utf-8", "replace").decode() for key, value in data.items()})
+    return raw.decode() if len(raw) <= MOST_DATA_BYTES else data_json(data)
+
+
+def _loads(text: str) -> Any:
+    import orjson  # noqa: PLC0415 - start-up time
+
+    return orjson.loads(text)
+
+
+def _event(text: str) -> tuple[dict[str, Any] | None, str]:
+    try:
+        event = _loads(text)["Event"]
+    except (ValueError, KeyError, TypeError):
+        return None, text
+    return (event, text) if isinstance(event, dict) and isinstance(event.get("System"), dict) else (None, text)
+
+
+def _attribute(node: object, name: str) -> Any:
+    if isinstance(node, dict):
+        attributes = node.get("#attributes")
+        if isinstance(attributes, dict):
+            return attributes.get(name) or ""
+    return ""
+
+
+def _provider_and_id(system: Mapping[str, Any]) -> tuple[str, int]:
+    attributes = (system.get("Provider") or {}).get("#attributes") or {}
+    number = system.get("EventID")
+    if isinstance(number, dict):
+        number = number.get("#text")
+    provider = attributes.get("Name") or attributes.get("EventSourceName") or ""
+    if isinstance(number, str) and number.isdigit():
+        number = int(number)
+    return str(provider), number if isinstance(number, int) else -1
+
+
+def _values(event: Mapping[str, Any]) -> dict[str, object]:
+    """The members of EventData or UserData by name; data without names are `param1`, `param2`, …"""
+    source = event.get("EventData")
+    if not isinstance(source, dict):
+        source = event.get("UserData")
+        if not isinstance(source, dict):
+            return {}
+        # UserData holds one element of the provider's own that holds the members.
+        inner = [value for key, value in source.items() if key != "#attributes" and isinstance(value, dict)]
+        source = inner[0] if len(inner) == 1 else source
+    values: dict[str, object] = {}
+    for name, value in source.items():
+        if name == "#attributes":
+            continue
+        if isinstance(value, dict):
+            shown = value.get("#text", value)
+            if name == "Data":
+                for number, one in enumerate(shown if isinstance(shown, list) else [shown], 1):
+                    values[f"param{number}"] = one if isinstance(one, str | int | float | bool) else str(one or "")
+            else:
+                values[name] = shown if not isinstance(shown, dict) else _flat(shown)
+        elif value is not None:
+            values[name] = value
+    return values
+
+
+def _flat(node: Mapping[str, Any], depth: int = 4) -> str:
+    """Nested elements as `name=value; …`."""
+    parts = []
+    for name, value in node.items():
+        if name == "#attributes" and isinstance(value, dict):
+            parts += [f"{key}={one}" for key, one in value.items() if not str(key).startswith("xmlns")]
+        elif isinstance(value, dict) and depth:
+            parts.append(f"{name}=({_flat(value, depth - 1)})")
+        elif value is not None:
+            parts.append(f"{name}={value}")
+    return "; ".join(parts)
+
+
+def _record_headers(raw: bytes) -> tuple[list[tuple[int, int]], int, list[tuple[int, int]]]:
+    """Record headers of a chunk as (id, FILETIME); where they end; spans between them that hold no record."""
+    found: list[tuple[int, int]] = []
+    holes: list[tuple[int, int]] = []
+    at = RECORDS_OFFSET
+    free = int.from_bytes(raw[48:52], "little")
+    whole = raw[:8] == CHUNK_SIGNATURE and RECORDS_OFFSET <= free <= CHUNK_BYTES
+    end = free if whole else CHUNK_BYTES
+    while at + 28 <= end:
+        size = _record_size(raw, at)
+        if size:
+            _, _, identifier, written = _RECORD.unpack_from(raw, at)
+            found.append((identifier, written))
+            at += size
+            continue
+        following = raw.find(RECORD_SIGNATURE, at + 1, end)
+        while following >= 0 and not _record_size(raw, following):
+            following = raw.find(RECORD_SIGNATURE, following + 1, end)
+        if following < 0:
+            if whole or any(raw[at : at + 24]):
+                holes.append((at, end))
+            break
+        holes.append((at, following))
+        at = following
+    return found, at, holes
+
+
+def _record_size(raw: bytes, at: int) -> int:
+    """Size of the record at `at`, whose size stands at both ends; 0 where there is none."""
+    if raw[at : at + 4] != RECORD_SIGNATURE:
+        return 0
+    size = int.from_bytes(raw[at + 4 : at + 8], "little")
+    return size if 28 <= size <= CHUNK_BYTES - at and raw[at + size - 4 : at + size] == raw[at + 4 : at + 8] else 0
+
+
+def _without_holes(raw: bytes, holes: Sequence[tuple[int, int]]) -> bytes:
+    """The chunk with each hole made a record that decodes to nothing, so that the decoder reads on behind it."""
+    patched = bytearray(raw)
+    for start, stop in holes:
+        size = stop - start
+        if size < 32 or stop == CHUNK_BYTES:
+            continue
+        patched[start:stop] = _RECORD.pack(RECORD_SIGNATURE, size, HOLE, 1) + bytes(size - 24)
+        patched[stop - 4 : stop] = size.to_bytes(4, "little")
+    return bytes(patched)
+
+
+def _with_header(raw: bytes, headers: Sequence[tuple[int, int]], end: int) -> bytes:
+    """The chunk with a header that fits the records found in it; the tables of strings and templates stay."""
+    fixed = bytearray(raw)
+    fixed[:8] = CHUNK_SIGNATURE
+    struct.pack_into("<QQQQIIII", fixed, 8, 1, len(headers), headers[0][0], headers[-1][0], 128, end, end, 0)
+    return bytes(fixed)
+
+
+def _decode(chunks: Sequence[_Chunk]) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """The records that the crate decodes from chunks, and what it complained about."""
+    from evtx import PyEvtxParser  # noqa: PLC0415 - start-up time
+
+    header = bytearray(HEADER_BYTES)
+    header[:8] = SIGNATURE
+    count = len(chunks)
+    struct.pack_into("<QQQIHHHH", header, 8, 0, count - 1, 1, 128, 1, 3, HEADER_BYTES, count)
+    struct.pack_into("<I", header, 124, zlib.crc32(header[:120]))
+    records: list[Mapping[str, Any]] = []
+    complaints: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            parser = PyEvtxParser(
+                io.BytesIO(b"".join([bytes(header), *(chunk.raw for chunk in chunks)])),
+                number_of_threads=1,
+                skip_errors=True,
+            )
+            records.extend(one for one in parser.records_json() if one["event_record_id"] != HOLE)
+        except (RuntimeError, OSError, ValueError) as error:
+            complaints.append(_short(str(error)))
+        except BaseException as error:  # a panic of the crate is a BaseException of pyo3 and costs one chunk
+            if type(error).__name__ != "PanicException":
+                raise
+            complaints.append("the decoder gave up on this chunk")
+    complaints += [_short(str(one.message)) for one in caught]
+    return records, complaints
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:200]
