@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,15 @@ STATES_JA = {
     "metadata": "管理情報",
     "outside": "区画の外",
 }
+
+
+class OcrChoice(StrEnum):
+    """Which pictures are read."""
+
+    auto = "auto"
+    all = "all"
+    off = "off"
+
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -92,6 +102,16 @@ def scan(
             help=text("暗号化された文書に試すパスワード(1 行に 1 つ)", "passwords to try, one a line"),
         ),
     ] = None,
+    ocr: Annotated[
+        OcrChoice,
+        typer.Option(
+            "--ocr",
+            help=text(
+                "画像の文字を読む: auto=文字がありそうな画像だけ、all=全部、off=読まない(要 hozen[ocr])",
+                "read text in pictures: auto = where some is seen, all, off (needs hozen[ocr])",
+            ),
+        ),
+    ] = OcrChoice.auto,
     jobs: Annotated[
         int,
         typer.Option("--jobs", min=1, max=256, help=text("並列数(結果は変わらない)", "processes (same result)")),
@@ -120,6 +140,7 @@ def scan(
                 passwords=scanning.read_passwords(passwords),
                 jobs=jobs,
                 resume=resume,
+                ocr=ocr.value,
             ),
         )
     if as_json:
@@ -181,6 +202,14 @@ def _print_summary(outcome: Any) -> None:  # noqa: ANN401 - ScanOutcome, which i
             text(
                 f"読めなかった部分: {summary['coverage_lines']} 件(coverage.jsonl と報告書に一覧)",
                 f"not fully read: {summary['coverage_lines']} (listed in coverage.jsonl and in the report)",
+            ),
+        )
+    unread = sum(count for why, count in summary["pictures"].items() if why not in ("read", "no_text", "too_small"))
+    if unread:
+        out.print(
+            text(
+                f"文字を読んでいない画像: {unread} 件(coverage.jsonl の kind=picture)",
+                f"pictures whose text was not read: {unread} (kind=picture in coverage.jsonl)",
             ),
         )
     for note in summary["notes"]:

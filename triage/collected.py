@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from preserve.image import UnreadableRange
     from triage.evidence_map import EvidenceMap
-    from triage.extractors.model import Problem
+    from triage.extractors.model import PictureDecision, Problem
     from triage.file_pass import AnyTask, FoundNumber
     from triage.findings import CoverageReason
     from triage.merge import FilePlace
@@ -30,6 +31,20 @@ FAILURE_WORDS: Mapping[str, tuple[CoverageReason, str, str]] = {
     "memory": ("limit", "メモリの上限に達したため読取りを打ち切った", "reading was stopped at the memory limit"),
     "crash": ("damaged", "読取り部品が異常終了した", "the parser crashed"),
     "error": ("damaged", "読取り中に誤りが起きた", "an error occurred while reading"),
+}
+
+
+PICTURE_WORDS: Mapping[PictureDecision, tuple[str, str]] = {
+    "read": ("画像の文字を読んだ", "the text of the picture was read"),
+    "read_in_part": ("画像の文字を途中まで読んだ", "the text of the picture was read in part"),
+    "no_text": ("画像に文字は見当たらない", "no text was seen in the picture"),
+    "too_small": ("番号を読むには小さい画像のため読んでいない", "not read: too small to hold a legible number"),
+    "off": ("画像の文字は読んでいない(--ocr off)", "not read: --ocr off"),
+    "not_installed": (
+        "画像の文字は読んでいない(文字認識が未導入: hozen[ocr])",
+        "not read: the extra hozen[ocr] is not installed",
+    ),
+    "no_time": ("時間の上限のため画像を読み終えていない", "not read to the end: out of time"),
 }
 
 
@@ -247,6 +262,17 @@ class Collected:
                 continue
             for problem in outcome.problems:
                 yield self._problem_line(task, problem)
+
+    def pictures(self) -> Iterator[CoverageLine]:
+        """A line for every picture: whether its text was read, and if not, why."""
+        for task in self._tasks:
+            outcome = self._outcomes.get(task.number)
+            if isinstance(outcome, TaskResult):
+                for decision in outcome.decisions:
+                    ja, en = PICTURE_WORDS[decision.decision]
+                    where = f" [{decision.location}]" if decision.location else ""
+                    line = self._line(task, "limit", f"{ja} / {en}{where}", decision.container)
+                    yield replace(line, reason=decision.decision, kind="picture")
 
     def _problem_line(self, task: AnyTask, problem: Problem) -> CoverageLine:
         where = f" [{problem.location}]" if problem.location else ""

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from chain_of_custody.errors import EvidenceError, EvidenceFormatError
 from preserve.filesystem import open_filesystem
@@ -19,7 +19,7 @@ from preserve.image import open_image
 from preserve.volumes import open_volumes
 from triage import extractors
 from triage.extractors import binary, plain
-from triage.extractors.model import HEAD_SIZE, Context, Limits, Problem
+from triage.extractors.model import HEAD_SIZE, Context, Decision, Limits, Problem
 from triage.judge import Judge
 from triage.masking import mask_number, mask_text
 from triage.raw_hits import Window, window_text
@@ -34,8 +34,16 @@ if TYPE_CHECKING:
     from triage.judge import Verdicts
     from triage.yara_rules import Rules
 
+OcrMode = Literal["auto", "all", "off"]
+
 SECONDS_PER_FILE = 120.0
 """Soft limit for one file with everything inside it: what was found until then is kept."""
+
+SECONDS_PER_FILE_WITH_PICTURES = 900.0
+"""The same where pictures are read: a scanned page takes seconds."""
+
+MEMORY_WITH_PICTURES = 4 << 30
+"""Address space of a child that reads pictures: the models alone take most of a gibibyte."""
 
 GRACE_SECONDS = 60.0
 """How much longer a child may take before it is killed: a parser in C does not look at the clock."""
@@ -49,6 +57,12 @@ class PassSettings:
     secret: bytes = field(repr=False)
     passwords: tuple[str, ...] = field(default=(), repr=False)
     rules: Rules | None = None
+    ocr: OcrMode = "off"
+
+    @property
+    def seconds_per_file(self) -> float:
+        """Soft limit for one file."""
+        return SECONDS_PER_FILE if self.ocr == "off" else SECONDS_PER_FILE_WITH_PICTURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,8 @@ class TaskResult:
     labelled_rounded: int = 0
     yara: tuple[Mapping[str, Any], ...] = ()
     read_as: str = ""
+    decisions: tuple[Decision, ...] = ()
+    """One for each picture in the file."""
 
 
 class _FileSource:
@@ -197,27 +213,35 @@ class FilePass:
         """HMAC-SHA256 of the 12 ASCII digits with the secret of the case, in hex."""
         return hmac.new(self._settings.secret, digits.encode("ascii"), hashlib.sha256).hexdigest()
 
-    def verdicts_of(self, task: FileTask) -> tuple[Verdicts, list[Problem], str]:
+    def verdicts_of(self, task: FileTask) -> tuple[Verdicts, list[Problem], list[Decision], str]:
         """Everything found in one file, with digits; only `triage reveal` may call this from outside."""
         reader = self.open(task.file_id)
         source = _FileSource(reader, task.name)
         judge = Judge()
         problems: list[Problem] = []
+        decisions: list[Decision] = []
         head = source.read_at(0, HEAD_SIZE)
         extractor = extractors.extractor_of(head, task.name, source.size)
         read_as = "text" if extractor is plain else "" if extractor in (None, binary) else "document"
         if read_as or not task.visible:
-            context = Context(limits=Limits(seconds=SECONDS_PER_FILE), passwords=self._settings.passwords)
+            context = Context(
+                limits=Limits(seconds=self._settings.seconds_per_file),
+                passwords=self._settings.passwords,
+                ocr=self._settings.ocr,
+                file_seen_raw=task.visible,
+            )
             for piece in extractors.extract_all(source, context):
                 if isinstance(piece, Text):
                     judge.feed(piece)
+                elif isinstance(piece, Decision):
+                    decisions.append(piece)
                 else:
                     problems.append(piece)
-        return judge.finish(), problems, read_as
+        return judge.finish(), problems, decisions, read_as
 
     def _file(self, task: FileTask) -> TaskResult:
         try:
-            verdicts, problems, read_as = self.verdicts_of(task)
+            verdicts, problems, decisions, read_as = self.verdicts_of(task)
         except EvidenceError as error:
             return TaskResult(problems=(Problem("damaged", mask_text(error.ja), mask_text(error.en)),))
         matches: Sequence[Mapping[str, Any]] = ()
@@ -225,7 +249,7 @@ class FilePass:
             found = self._settings.rules.match(self.open(task.file_id), name=task.name)
             matches = [match.to_json() for match in found.matches]
             problems += found.problems
-        return self._result([(0, verdicts)], problems=problems, yara=matches, read_as=read_as)
+        return self._result([(0, verdicts)], problems=problems, yara=matches, read_as=read_as, decisions=decisions)
 
     def _names(self, task: NameTask) -> TaskResult:
         def judged() -> Iterator[tuple[int, Verdicts]]:
@@ -252,6 +276,7 @@ class FilePass:
         problems: Sequence[Problem] = (),
         yara: Sequence[Mapping[str, Any]] = (),
         read_as: str = "",
+        decisions: Sequence[Decision] = (),
     ) -> TaskResult:
         """The result of a task, without digits; verdicts come with the number of what they belong to."""
         found: list[FoundNumber] = []
@@ -270,6 +295,7 @@ class FilePass:
             labelled_rounded=rounded,
             yara=tuple(yara),
             read_as=read_as,
+            decisions=tuple(decisions),
         )
 
     def _range(self, task: RangeTask) -> TaskResult:

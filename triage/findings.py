@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from triage.extractors.model import PictureDecision
+
 Kind = Literal["my_number", "yara"]
 CoverageReason = Literal["encrypted", "damaged", "unsupported", "limit"]
 
@@ -108,21 +110,25 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, order=True)
 class CoverageLine:
-    """Something that was not fully read: what, where, why. `offset` and `size`: bytes in the media, -1 if unknown."""
+    """Something that was not fully read: what, where, why. `offset` and `size`: bytes in the media, -1 if unknown.
+
+    Lines of kind "picture" are no gaps but the decisions about pictures, read ones included; `reason` is the decision.
+    """
 
     path: str
-    reason: CoverageReason
+    reason: CoverageReason | PictureDecision
     detail: str
     layers: str = ""
     container: str = ""
     offset: int = -1
     size: int = -1
+    kind: Literal["unreadable", "picture"] = "unreadable"
 
     def to_json(self) -> dict[str, Any]:
         """The object of one line."""
         return {
             "path": self.path,
-            "kind": "unreadable",
+            "kind": self.kind,
             "reason": self.reason,
             "detail": self.detail,
             "layers": self.layers,

@@ -59,6 +59,13 @@ class ScanResults:
 
     def coverage(self) -> Iterator[dict[str, Json]]:
         """Each line about something that was not (fully) read; nothing where the file is missing."""
+        yield from (line for line in self._coverage_lines() if line.get("kind") != "picture")
+
+    def pictures(self) -> Iterator[dict[str, Json]]:
+        """Each line about a picture: `reason` says whether its text was read, and if not, why."""
+        yield from (line for line in self._coverage_lines() if line.get("kind") == "picture")
+
+    def _coverage_lines(self) -> Iterator[dict[str, Json]]:
         if (self.folder / "coverage.jsonl").exists():
             for _, line in _lines(self.folder / "coverage.jsonl"):
                 yield line

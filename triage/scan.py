@@ -30,10 +30,21 @@ from chain_of_custody import FileHash, console
 from chain_of_custody.console import text
 from chain_of_custody.errors import TargetError, UsageError
 from preserve.extents import DELETED, STATES
-from preserve.workers import Pool
-from triage import evidence_map, report
+from preserve.workers import MEMORY_LIMIT_BYTES, Pool
+from triage import evidence_map, ocr, report
 from triage.collected import Collected, decided_files, media_coverage
-from triage.file_pass import FileTask, NameTask, PassSettings, RangeTask, WindowTask, start_pass
+from triage.file_pass import (
+    GRACE_SECONDS,
+    MEMORY_WITH_PICTURES,
+    SECONDS_PER_FILE,
+    SECONDS_PER_FILE_WITH_PICTURES,
+    FileTask,
+    NameTask,
+    PassSettings,
+    RangeTask,
+    WindowTask,
+    start_pass,
+)
 from triage.findings import numbered, write_lines
 from triage.masking import mask_text
 from triage.media_pass import read_media
@@ -50,7 +61,7 @@ if TYPE_CHECKING:
     from chain_of_custody import Case
     from chain_of_custody.jcs import Json
     from triage.evidence_map import EvidenceMap
-    from triage.file_pass import AnyTask, TaskResult
+    from triage.file_pass import AnyTask, OcrMode, TaskResult
     from triage.findings import CoverageLine, Finding
     from triage.media_pass import MediaRead
     from triage.raw_hits import Selection, Window
@@ -71,6 +82,7 @@ class ScanOptions:
     passwords: tuple[str, ...] = field(default=(), repr=False)
     jobs: int = 1
     resume: bool = False
+    ocr: OcrMode = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +210,7 @@ class _Scan:
                 layer=evidence.image.layer,
                 rules=self.rules_digest,
                 tool_version=version("hozen"),
+                ocr=self.options.ocr,
             )
             if not self.options.resume:
                 folder.mkdir(parents=True)
@@ -206,8 +219,12 @@ class _Scan:
                 media = read_media(evidence.image, state.folder / "raw.npz")
                 located = evidence.extents.locate(media.hits.offsets)
                 file_of_hit = evidence.file_numbers(located.entry)
-                settings = PassSettings(self.image_path, self.case.secret(), self.options.passwords, self.rules)
-                with Pool(start_pass, settings, self.options.jobs) as pool:
+                settings = PassSettings(
+                    self.image_path, self.case.secret(), self.options.passwords, self.rules, self.options.ocr
+                )
+                reads_pictures = self.options.ocr != "off" and ocr.is_installed()
+                memory = MEMORY_WITH_PICTURES if reads_pictures else MEMORY_LIMIT_BYTES
+                with Pool(start_pass, settings, self.options.jobs, memory_bytes=memory) as pool:
                     first = list(self._file_tasks(evidence))
                     self._run(pool, first, state, text("ファイル", "files"))
                     # Where pass 2 read a file as text and whole, it has the last word; elsewhere windows are judged.
@@ -228,8 +245,11 @@ class _Scan:
 
     def _file_tasks(self, evidence: EvidenceMap) -> Iterator[AnyTask]:
         """Files, then names, then ranges for YARA; a file's task has the number of its entry."""
+        seconds = SECONDS_PER_FILE if self.options.ocr == "off" else SECONDS_PER_FILE_WITH_PICTURES
         for file in evidence.files:
-            yield FileTask(file.number, file.file_id, file.name, file.size, visible=file.visible)
+            yield FileTask(
+                file.number, file.file_id, file.name, file.size, visible=file.visible, seconds=seconds + GRACE_SECONDS
+            )
         number = len(evidence.entries)
         suspects = list(evidence.names_with_digits())
         for start in range(0, len(suspects), NAMES_PER_TASK):
@@ -273,12 +293,14 @@ class _Scan:
         findings = collected.findings()
         coverage = sorted(set(collected.coverage()) | set(media_coverage(evidence, media.hits, selection)))
         summary = self._summary(evidence, media, collected, findings, coverage)
+        pictures = list(collected.pictures())
+        summary["pictures"] = dict(sorted(Counter(line.reason for line in pictures).items()))
         for name in ("findings.jsonl", "coverage.jsonl", "summary.json", "report.html"):
             # A resumed run may find what it was writing when it was stopped; it was never recorded as a result.
             if self.options.resume:
                 (folder / name).unlink(missing_ok=True)
         write_lines(folder / "findings.jsonl", numbered(findings))
-        write_lines(folder / "coverage.jsonl", (line.to_json() for line in coverage))
+        write_lines(folder / "coverage.jsonl", (line.to_json() for line in (*coverage, *sorted(pictures))))
         with (folder / "summary.json").open("x", encoding="utf-8", newline="\n") as file:
             json.dump(summary, file, ensure_ascii=False, indent=1)
             file.write("\n")

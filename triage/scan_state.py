@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from chain_of_custody.errors import TargetError, UsageError
 from preserve.workers import Failure
-from triage.extractors.model import Problem
+from triage.extractors.model import Decision, Problem
 from triage.file_pass import FoundNumber, TaskResult
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Plan:
     layer: str
     rules: str
     tool_version: str
+    ocr: str = "off"
 
 
 class ScanState:
@@ -142,6 +143,8 @@ def _to_json(outcome: TaskResult | Failure) -> dict[str, Any]:
         value["rejected"] = outcome.rejected
     if outcome.yara:
         value["yara"] = outcome.yara
+    if outcome.decisions:
+        value["decisions"] = [asdict(decision) for decision in outcome.decisions]
     return value
 
 
@@ -164,4 +167,5 @@ def _from_json(value: Mapping[str, Any]) -> TaskResult | Failure:
         labelled_rounded=value["labelled"][1],
         yara=tuple(value.get("yara", ())),
         read_as=value["read_as"],
+        decisions=tuple(Decision(**one) for one in value.get("decisions", ())),
     )

@@ -23,6 +23,7 @@ from triage.extractors import (
     mail,
     markup,
     pdf,
+    pictures,
     plain,
     rtf,
     seven_zip,
@@ -35,6 +36,7 @@ from triage.extractors.model import (
     HEAD_SIZE,
     Child,
     Context,
+    Decision,
     ExtractionError,
     Extractor,
     OutOfOutputError,
@@ -59,6 +61,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     lzh,
     sqlite_pages,
     tar,
+    pictures,
     unread,
     rtf,
     mail,
@@ -77,7 +80,7 @@ def extractor_of(head: bytes, name: str, size: int) -> Extractor | None:
     return None
 
 
-def _open(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
+def _open(source: Source, context: Context) -> Iterator[Text | Problem | Decision | Child]:
     """The items of one source."""
     head = source.read_at(0, HEAD_SIZE)
     if not head:
@@ -89,7 +92,7 @@ def _open(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
         yield from extractor.extract(source, context)
 
 
-def extract_all(source: Source, context: Context) -> Iterator[Text | Problem]:
+def extract_all(source: Source, context: Context) -> Iterator[Text | Problem | Decision]:
     """Every text in `source` and in everything nested in it, depth first, in a fixed order.
 
     Nothing is raised for what the bytes hold: a source that cannot be read on becomes a `Problem`, and its siblings

@@ -2,7 +2,7 @@
 
 ```python
 def matches(head: bytes, name: str, size: int) -> bool: ...
-def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]: ...
+def extract(source: Source, context: Context) -> Iterator[Text | Problem | Decision | Child]: ...
 ```
 `matches` decides by content (`head` is the first `HEAD_SIZE` bytes); the name only breaks ties. `extract` reads
 through `source`, asks `context` before it spends time or memory, and hands members up as `Child`: nobody recurses.
@@ -52,6 +52,18 @@ class Problem:
     reason: Reason
     ja: str
     en: str
+    container: str = ""
+    location: str = ""
+
+
+PictureDecision = Literal["read", "read_in_part", "no_text", "too_small", "off", "not_installed", "no_time"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided about one picture or scanned page: whether its text was read, and if not, why."""
+
+    decision: PictureDecision
     container: str = ""
     location: str = ""
 
@@ -121,6 +133,10 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     passwords: tuple[str, ...] = field(default=(), repr=False)
     """Tried on everything encrypted."""
+    ocr: Literal["auto", "all", "off"] = "off"
+    """Which pictures are read: see `pictures`."""
+    file_seen_raw: bool = False
+    """The pass over the raw media has seen the bytes of the file itself (not of its members) in one piece."""
     output_bytes: int = 0
     members: int = 0
     depth: int = 0
@@ -131,6 +147,11 @@ class Context:
 
     def __post_init__(self) -> None:
         self.start(self.limits.output_bytes)
+
+    @property
+    def seen_raw(self) -> bool:
+        """Whether the bytes of the source at hand were searched by the pass over the raw media."""
+        return self.file_seen_raw and self.depth == 0
 
     def start(self, size_bytes: int) -> None:
         """Begin a file of `size_bytes`: what it may unpack to depends on that."""
@@ -175,7 +196,7 @@ class Extractor(Protocol):
     def matches(self, head: bytes, name: str, size: int, /) -> bool:
         """Whether this extractor reads a file that starts with `head`."""
 
-    def extract(self, source: Source, context: Context, /) -> Iterator[Text | Problem | Child]:
+    def extract(self, source: Source, context: Context, /) -> Iterator[Text | Problem | Decision | Child]:
         """Everything readable in `source`, in a fixed order."""
 
 
@@ -207,12 +228,14 @@ __all__ = [
     "BytesSource",
     "Child",
     "Context",
+    "Decision",
     "ExtractionError",
     "Extractor",
     "LimitReachedError",
     "Limits",
     "OutOfOutputError",
     "OutOfTimeError",
+    "PictureDecision",
     "Problem",
     "Reason",
     "Source",

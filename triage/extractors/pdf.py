@@ -7,15 +7,19 @@ are also ordered by where they stand, so that digits drawn into boxes, one by on
 from __future__ import annotations
 
 import ctypes
+import itertools
 import re
 import zlib
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage import ocr
+from triage.extractors import pictures as pictures_of
 from triage.extractors.digits import DIGITS, chains, holds_number, holds_written
 from triage.extractors.model import (
     BytesSource,
     Child,
+    Decision,
     ExtractionError,
     LimitReachedError,
     OutOfOutputError,
@@ -36,6 +40,11 @@ MAX_PAGES = 10_000
 MAX_PAGE_CHARS = 200_000
 MAX_ANNOTATIONS = 5_000
 MAX_ATTACHMENTS = 1_000
+MAX_PAGE_PICTURES = 10_000
+SCANNED_PAGE_CHARS = 2_000
+"""A page with more text than this and a picture is a text with an illustration, unless every picture is to be read."""
+SCAN_DPI = 200
+SCAN_SIDE_PIXELS = 4_000
 _IN_MEMORY_BYTES = 16 << 20
 _STREAM = re.compile(rb"stream\r?\n")
 _STRING = re.compile(rb"\((?:[^()\\]|\\.)*\)|<([0-9A-Fa-f\s]+)>")
@@ -281,7 +290,34 @@ def _attachments(document: Any, source: Source, context: Context) -> Iterator[Te
         yield Child(BytesSource(data, name, container))
 
 
-def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
+def _scanned(page: Any, container: str, location: str, context: Context) -> Iterator[Text | Problem | Decision]:  # noqa: ANN401
+    """The text in the pictures of a page, read from the page as printed: forms are often scanned in strips."""
+    import pypdfium2.raw as pdfium  # noqa: PLC0415 - loaded by now
+
+    kinds = (pdfium.FPDF_PAGEOBJ_IMAGE,)
+    pictures = sum(1 for _ in itertools.islice(page.get_objects(kinds, max_depth=3), MAX_PAGE_PICTURES))
+    text_page = page.get_textpage()
+    try:
+        written = text_page.count_chars()
+    finally:
+        text_page.close()
+    if not pictures or (context.ocr == "auto" and written > SCANNED_PAGE_CHARS):
+        return
+    if not ocr.is_installed():
+        yield Decision("not_installed", container, location)
+        return
+    width, height = page.get_size()
+    scale = min(SCAN_DPI / 72, SCAN_SIDE_PIXELS / max(width, height, 1))
+    context.spend(round(width * scale) * round(height * scale) * 3)
+    bitmap = page.render(scale=scale, draw_annots=False)
+    try:
+        pixels = bitmap.to_numpy()[:, :, 2::-1].copy()
+    finally:
+        bitmap.close()
+    yield from pictures_of.read_pixels(pixels, container, location, context)
+
+
+def extract(source: Source, context: Context) -> Iterator[Text | Problem | Decision | Child]:
     """Metadata, then pages with their fields and comments, then attachments."""
     import pypdfium2  # noqa: PLC0415 - a shared library of several megabytes
 
@@ -314,6 +350,8 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
                 continue
             try:
                 yield from _page(page, source.container, location, columns)
+                if context.ocr != "off":
+                    yield from _scanned(page, source.container, location, context)
                 for line in _annotations(page, forms):
                     yield from fields.add(line)
             except pypdfium2.PdfiumError:
