@@ -76,19 +76,26 @@ def recognise(file: SourceFile) -> Recognised:
     found: list[str] = []
     problems: list[Problem] = []
     promised = False
+    broken: list[str] = []
     for parser in asked:
         if parser.NAME in found:
             continue
+        promises = getattr(parser, "promises", None)
         try:
             if not parser.matches(file):
+                # The name of a deleted file promises nothing: its content may belong to others by now.
+                if promises is not None and file.state == "live" and promises(file):
+                    broken.append(parser.NAME)
                 continue
-            promises = getattr(parser, "promises", None)
             promised = promised or promises is None or bool(promises(file))
         except Exception as error:  # noqa: BLE001 - hostile content in one parser's look; becomes a coverage line
             detail = f"{parser.NAME}: cannot tell whether it reads this file ({type(error).__name__})"
             problems.append(Problem(file.layer, "damaged", detail))
             continue
         found.append(parser.NAME)
+    if broken and not found:
+        detail = f"named as {', '.join(dict.fromkeys(broken))}, but its content is not of that format"
+        problems.append(Problem(file.layer, "damaged", detail))
     return Recognised(tuple(found), promised, tuple(problems)) if found or problems else NOTHING
 
 

@@ -104,6 +104,11 @@ class SourceFile:
             self._reader = self._open()
         return self._reader.read_at(offset, size)
 
+    def replace_reader(self, reader: Reader) -> None:
+        """Read from `reader` from now on: the same content, held where it is read faster."""
+        self._reader = reader
+        self.size = reader.size
+
     def read(self, limit_bytes: int) -> bytes:
         """The whole content, or its first `limit_bytes`: compare with `size` to see whether it is whole."""
         return self.read_at(0, min(self.size, limit_bytes))

@@ -1,0 +1,624 @@
+"""The main job: read sources, write every event with its original time into a store under the case.
+
+```python
+from pathlib import Path
+import chain_of_custody
+from timeline.build import BuildOptions, build
+
+with chain_of_custody.open_case(Path("2026-014.case")) as case:
+    outcome = build([Path("disk.E01"), Path("logs")], case, BuildOptions(zone="Asia/Tokyo"))
+    print(outcome.exit_code, outcome.folder)
+```
+The path of the data: survey of each source (volumes, files, which parser reads what; file-system times are written
+here) → files to worker processes, each task writing one part file → sources, files, coverage, manifest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from chain_of_custody import FileHash, console
+from chain_of_custody.console import text
+from chain_of_custody.errors import EvidenceError, TargetError, UsageError
+from chain_of_custody.masking import mask_text
+from preserve.workers import Failure, Pool
+from timeline import filesystem_times, times
+from timeline.build_state import FOLDER as STATE_FOLDER
+from timeline.build_state import BuildState
+from timeline.event import Problem
+from timeline.reading import Job, JobResult, ReadResult, ReadTask, masked, start_pass
+from timeline.rows import Rows
+from timeline.sources import Context
+from timeline.survey import PlaceSurvey, SourceSurvey, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from chain_of_custody import Case
+    from chain_of_custody.jcs import Json
+    from timeline.event import ZoneBasis
+
+BUILDS = "timeline"
+"""Folder of a case that holds its builds, each `<number>-<name of the first source>`."""
+EVENTS = "events"
+FORMAT = 1
+SOURCE_COLUMNS = (
+    "source_id",
+    "source",
+    "parser",
+    "layer",
+    "path",
+    "size",
+    "state",
+    "sha256",
+    "rows",
+    "rows_with_time",
+    "host",
+    "clock",
+    "zone",
+    "zone_basis",
+)
+"""Columns of `sources.parquet`."""
+_JOBS_PER_TASK = 64
+_BYTES_PER_TASK = 8 << 20
+_SMALL_FOLDER = 20_000  # files of one folder that travel with a task, so that parsers find what belongs together
+MEMORY_BYTES = 2 << 30
+"""Address space of one worker process."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """What a build may be asked for; `out` is a new folder for the store instead of one in the case."""
+
+    out: Path | None = None
+    zone: str | None = None
+    """Zone of records that have none (`--tz`)."""
+    host: str = ""
+    jobs: int = 1
+    resume: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """For parsers, as `Context.options`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOutcome:
+    """Where the store lies, what it holds in short, and the exit code (0, or 3: something was not read)."""
+
+    folder: Path
+    summary: Mapping[str, Any]
+    exit_code: int
+
+
+def check_request(sources: Sequence[Path], zone: str | None) -> list[Path]:
+    """The sources, each once, in the order given. Raises UsageError, before a case is made for them."""
+    if zone is not None and not times.is_zone(zone):
+        raise UsageError(
+            f"時間帯が分かりません: {zone}",
+            f"unknown time zone: {zone}",
+            hint_ja="Asia/Tokyo、UTC、+09:00 のように指定してください",
+            hint_en="write it like Asia/Tokyo, UTC or +09:00",
+        )
+    kept: list[Path] = []
+    for source in sources:
+        if not source.exists():
+            raise UsageError(
+                f"{mask_text(str(source))} がありません",
+                f"{mask_text(str(source))} does not exist",
+                hint_ja="パスの綴りを確かめてください",
+                hint_en="check the spelling of the path",
+            )
+        real = source.resolve()
+        if any(real == one.resolve() for one in kept):
+            console.notice(
+                f"同じ資料が二度指定されています。一度だけ読みます: {mask_text(str(source))}",
+                f"the same source was given twice and is read once: {mask_text(str(source))}",
+            )
+            continue
+        kept.append(source)
+    for source in list(kept):
+        inside = next((one for one in kept if one != source and one.is_dir() and _is_below(source, one)), None)
+        if inside is not None:
+            kept.remove(source)
+            console.notice(
+                f"{mask_text(str(source))} は {mask_text(str(inside))} の中にあり、一度だけ読みます",
+                f"{mask_text(str(source))} lies in {mask_text(str(inside))} and is read once",
+            )
+    return kept
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return folder.resolve() in path.resolve().parents
+
+
+def build(sources: Sequence[Path], case: Case, options: BuildOptions) -> BuildOutcome:
+    """Build a timeline of `sources` and record it in `case`.
+
+    Raises EvidenceError, TargetError, LedgerError, UsageError; KeyboardInterrupt leaves a state that `resume` takes up.
+    """
+    return _Build(check_request(sources, options.zone), case, options).run()
+
+
+@dataclass(slots=True)
+class _Source:
+    """One row of the list of sources."""
+
+    source_id: int
+    survey: SourceSurvey
+    place: PlaceSurvey
+    job: Job | None
+    """None: the rows are those of the file system itself."""
+    context: Context
+    key: str = ""
+
+
+class _Build:
+    """One build from begin to end."""
+
+    def __init__(self, paths: Sequence[Path], case: Case, options: BuildOptions) -> None:
+        self.paths = paths
+        self.case = case
+        self.options = options
+        self.started = datetime.now(UTC)
+        self.problems: list[Problem] = []
+        self.sources: list[_Source] = []
+        self.results: dict[int, JobResult] = {}
+        self.parts: dict[str, tuple[str, int]] = {}
+        self.folder = _build_folder(case.path, mask_text(paths[0].name or "root"), options)
+        self.first_id = (
+            _first_id_of(self.folder / STATE_FOLDER / "plan.json")
+            if options.resume
+            else _next_source_id(case.path / BUILDS)
+        )
+
+    def run(self) -> BuildOutcome:
+        """Record the beginning, do the work, record the end."""
+        begin: dict[str, Json] = {
+            "sources": [mask_text(str(path.resolve())) for path in self.paths],
+            "results": os.path.relpath(self.folder, self.case.path),
+            "zone": self.options.zone or "",
+            "jobs": self.options.jobs,
+            "resumed": self.options.resume,
+        }
+        with self.case.action("timeline", begin, item=mask_text(self.paths[0].name)) as action:
+            try:
+                outcome, inputs, outputs = self._work()
+            except OSError as error:
+                raise TargetError(
+                    f"時系列を書き込めません: {self.folder}: {error.strerror}",
+                    f"cannot write the timeline in {self.folder}: {error.strerror}",
+                    hint_ja="空き容量と権限を確認し、--resume を付けて再実行してください",
+                    hint_en="check free space and permissions, then run again with --resume",
+                ) from error
+            except KeyboardInterrupt:
+                console.notice(
+                    f"中断しました。--resume で続けられます: {self.folder}",
+                    f"Interrupted; --resume goes on: {self.folder}",
+                )
+                raise
+            action.set_result(
+                {
+                    "results": os.path.relpath(self.folder, self.case.path),
+                    "exit_code": outcome.exit_code,
+                    "events": str(outcome.summary["events"]),
+                    "sources": str(len(self.sources)),
+                    "coverage_lines": str(outcome.summary["coverage_lines"]),
+                    "files": [name for name, _ in outputs],
+                },
+                inputs=inputs,
+                outputs=[digest for _, digest in outputs],
+                status="done" if outcome.exit_code == 0 else "partial",
+            )
+        return outcome
+
+    # --- the work -----------------------------------------------------------------------------------------------------
+
+    def _work(self) -> tuple[BuildOutcome, list[FileHash], list[tuple[str, FileHash]]]:
+        plan = {
+            "sources": [mask_text(str(path.resolve())) for path in self.paths],
+            "zone": self.options.zone,
+            "host": self.options.host,
+            "first_id": self.first_id,
+            "tool_version": version("hozen"),
+        }
+        if not self.options.resume:
+            self.folder.mkdir(parents=True)
+        state = BuildState(self.folder, plan, resume=self.options.resume)
+        (self.folder / EVENTS).mkdir(exist_ok=True)
+        try:
+            surveys = self._surveys()
+            self._list_sources(surveys)
+            tasks = list(self._tasks())
+            self._drop_strays({*state.done})
+            self._filesystem_rows(state)
+            self._read(tasks, state)
+            outputs, summary = self._write(surveys)
+        except BaseException:
+            state.close()
+            raise
+        state.remove()
+        outcome = BuildOutcome(self.folder, summary, int(summary["exit_code"]))
+        return outcome, self._inputs(surveys), outputs
+
+    def _surveys(self) -> list[SourceSurvey]:
+        found: list[SourceSurvey] = []
+        for path in self.paths:
+            try:
+                found += list(survey(path))
+            except EvidenceError as error:
+                if len(self.paths) == 1:
+                    raise
+                self.problems.append(Problem(path.name, "damaged", error.en))
+        return found
+
+    def _list_sources(self, surveys: Sequence[SourceSurvey]) -> None:
+        number = self.first_id
+        for one in surveys:
+            self.problems += one.problems
+            for place in one.places:
+                context = self._context(one)
+                if place.kind:
+                    self.sources.append(_Source(number, one, place, None, context, f"filesystem-{number:06d}"))
+                    number += 1
+                for file, recognised in zip(place.files, place.recognised, strict=True):
+                    for parser in recognised.parsers:
+                        job = Job(number, file, parser, recognised.promised)
+                        self.sources.append(_Source(number, one, place, job, context))
+                        number += 1
+
+    def _context(self, one: SourceSurvey) -> Context:
+        basis: ZoneBasis = "declared" if self.options.zone is not None else "none"
+        return Context(
+            host=self.options.host,
+            zone=self.options.zone,
+            zone_basis=basis,
+            language=console.language(),
+            source=mask_text(one.name),
+            collected_ns=int(self.started.timestamp()) * times.NS,
+            options=self.options.settings,
+        )
+
+    def _tasks(self) -> Iterator[ReadTask]:
+        """Jobs in groups: small files of one place together, a large one alone; the order of tasks is that of ids."""
+        group: list[_Source] = []
+        size = 0
+        for source in self.sources:
+            if source.job is None:
+                continue
+            full = len(group) >= _JOBS_PER_TASK or size + source.job.file.size > _BYTES_PER_TASK
+            if group and (full or group[0].place is not source.place):
+                yield self._task(group)
+                group, size = [], 0
+            group.append(source)
+            size += source.job.file.size
+        if group:
+            yield self._task(group)
+
+    def _task(self, group: Sequence[_Source]) -> ReadTask:
+        number = group[0].source_id
+        place = group[0].place
+        for source in group:
+            source.key = f"{number:06d}"
+        jobs = tuple(source.job for source in group if source.job is not None)
+        return ReadTask(number, place.place, jobs, self._part(f"{number:06d}"), group[0].context, _near(place, jobs))
+
+    def _part(self, key: str) -> str:
+        return str(self.folder / EVENTS / f"{key}.parquet")
+
+    def _drop_strays(self, done: Iterable[str]) -> None:
+        """Part files of tasks that a killed run had not noted as done."""
+        known = {f"{key}.parquet" for key in done}
+        for path in (self.folder / EVENTS).iterdir():
+            if path.name not in known:
+                path.unlink()
+
+    def _filesystem_rows(self, state: BuildState) -> None:
+        for source in self.sources:
+            if source.job is not None or source.key in state.done:
+                continue
+            rows = Rows(self.folder / EVENTS / f"{source.key}.parquet")
+            rows.begin(source.source_id, host=source.context.host)
+            context = source.context
+            place = source.place
+            found = filesystem_times.batches(
+                place.entries, place.kind, zone=context.zone, zone_basis=context.zone_basis
+            )
+            for batch in found:
+                rows.add_batch(batch)
+            count, with_time = rows.rows_of_source, rows.rows_with_time()
+            state.add(source.key, ReadResult((JobResult(source.source_id, count, with_time, ""),), rows.close()))
+
+    def _read(self, tasks: Sequence[ReadTask], state: BuildState) -> None:
+        """Run the tasks; a task of several files that fails is done again file by file, so that one costs only itself.
+
+        Each single file of it then has a part of its own.
+        """
+        waiting = [task for task in tasks if f"{task.number:06d}" not in state.done]
+        again: list[ReadTask] = []
+        if waiting or any(isinstance(outcome, Failure) for outcome in state.done.values()):
+            with (
+                Pool(start_pass, None, min(self.options.jobs, max(1, len(tasks))), memory_bytes=MEMORY_BYTES) as pool,
+                console.progress(text("読み取り", "reading"), len(waiting), unit="items") as progress,
+            ):
+                for task, outcome in pool.run(waiting):
+                    state.add(f"{task.number:06d}", outcome)
+                    progress.advance(1)
+                for task in tasks:
+                    if isinstance(state.done.get(f"{task.number:06d}"), Failure) and len(task.jobs) > 1:
+                        again += self._singles(task)
+                again = [task for task in again if _single_key(task) not in state.done]
+                for task, outcome in pool.run(again):
+                    state.add(_single_key(task), outcome)
+        self._collect(tasks, state)
+
+    def _singles(self, task: ReadTask) -> Iterator[ReadTask]:
+        for job in task.jobs:
+            single = replace(task, number=job.source_id, jobs=(job,), part=self._part(f"{job.source_id:06d}-alone"))
+            yield single
+
+    def _collect(self, tasks: Sequence[ReadTask], state: BuildState) -> None:
+        alone = {one.source_id: f"{one.source_id:06d}-alone" for one in self.sources if one.job is not None}
+        by_id = {source.source_id: source for source in self.sources}
+        for key, outcome in state.done.items():
+            if isinstance(outcome, ReadResult):
+                for result in outcome.jobs:
+                    self.results[result.source_id] = result
+                    self.problems += result.problems
+                if outcome.part is not None:
+                    self.parts[f"{key}.parquet"] = outcome.part
+        for task in tasks:
+            for job in task.jobs:
+                if job.source_id in self.results:
+                    continue
+                failure = state.done.get(alone[job.source_id]) or state.done.get(f"{task.number:06d}")
+                assert isinstance(failure, Failure)
+                where = f"{by_id[job.source_id].place.place.layer}:{job.file.path}"
+                self.problems += masked([Problem(where, *_words(failure, job.parser))])
+                self.results[job.source_id] = JobResult(job.source_id, 0, 0, "")
+
+    # --- results ------------------------------------------------------------------------------------------------------
+
+    def _write(self, surveys: Sequence[SourceSurvey]) -> tuple[list[tuple[str, FileHash]], dict[str, Any]]:
+        import pyarrow as pa  # noqa: PLC0415 - start-up time
+        import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
+
+        problems = sorted(
+            set(masked(self.problems)), key=lambda one: (one.where, one.reason, one.detail, one.offset or 0)
+        )
+        for name in ("sources.parquet", "files.parquet", "coverage.jsonl", "manifest.json"):
+            # A resumed run may find what it was writing when it was stopped; it was never recorded as a result.
+            (self.folder / name).unlink(missing_ok=True)
+        pq.write_table(
+            pa.Table.from_pylist([*self._source_rows()], schema=_sources_schema(pa)), self.folder / "sources.parquet"
+        )
+        unread = self._write_files(surveys)
+        with (self.folder / "coverage.jsonl").open("x", encoding="utf-8", newline="\n") as file:
+            for problem in problems:
+                line = {"where": problem.where, "reason": problem.reason, "detail": problem.detail}
+                line |= {key: value for key in ("offset", "size") if (value := getattr(problem, key)) is not None}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        summary = self._summary(surveys, problems, unread)
+        with (self.folder / "manifest.json").open("x", encoding="utf-8", newline="\n") as file:
+            json.dump(summary, file, ensure_ascii=False, indent=1)
+            file.write("\n")
+        names = ("manifest.json", "sources.parquet", "files.parquet", "coverage.jsonl")
+        outputs = [(name, _hash_of(self.folder / name)) for name in names]
+        outputs += [(f"{EVENTS}/{name}", FileHash(digest, size)) for name, (digest, size) in sorted(self.parts.items())]
+        return outputs, summary
+
+    def _source_rows(self) -> Iterator[dict[str, Any]]:
+        for source in self.sources:
+            result = self.results[source.source_id]
+            job = source.job
+            path = mask_text(job.file.path) if job is not None else ""
+            context = source.context
+            yield {
+                "source_id": source.source_id,
+                "source": mask_text(source.survey.name),
+                "parser": job.parser if job is not None else filesystem_times.NAME,
+                "layer": mask_text(source.place.place.layer) + (f":{path}" if path else ""),
+                "path": path,
+                "size": job.file.size if job is not None else None,
+                "state": job.file.state if job is not None else "live",
+                "sha256": result.sha256,
+                "rows": result.rows,
+                "rows_with_time": result.with_time,
+                "host": context.host,
+                "clock": f"host:{context.host}" if context.host else f"source:{mask_text(source.survey.name)}",
+                "zone": context.zone,
+                "zone_basis": context.zone_basis,
+            }
+
+    def _write_files(self, surveys: Sequence[SourceSurvey]) -> Counter[str]:
+        """Every file of every source with the parsers that read it; counts those that none reads, by name ending."""
+        import pyarrow as pa  # noqa: PLC0415 - start-up time
+        import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
+
+        from timeline.masking import mask_column  # noqa: PLC0415 - needs pyarrow
+
+        unread: Counter[str] = Counter()
+        columns: dict[str, list[Any]] = {name: [] for name in ("source", "layer", "path", "size", "state", "parsers")}
+        for one in surveys:
+            for place in one.places:
+                count = len(place.files)
+                columns["source"] += [one.name] * count
+                columns["layer"] += [place.place.layer] * count
+                columns["path"] += [file.path.encode("utf-8", "backslashreplace").decode() for file in place.files]
+                columns["size"] += [file.size for file in place.files]
+                columns["state"] += [file.state for file in place.files]
+                columns["parsers"] += [",".join(recognised.parsers) for recognised in place.recognised]
+                unread.update(
+                    _ending(file.path)
+                    for file, recognised in zip(place.files, place.recognised, strict=True)
+                    if not recognised.parsers
+                )
+        table = {
+            name: pa.array(values, pa.int64() if name == "size" else pa.string()) for name, values in columns.items()
+        }
+        for name in ("source", "layer", "path"):
+            table[name] = mask_column(table[name], mask_text)
+        pq.write_table(pa.table(table), self.folder / "files.parquet", compression="zstd")
+        return unread
+
+    def _summary(
+        self, surveys: Sequence[SourceSurvey], problems: Sequence[Problem], unread: Counter[str]
+    ) -> dict[str, Any]:
+        by_parser: Counter[str] = Counter()
+        files_by_parser: Counter[str] = Counter()
+        for source in self.sources:
+            parser = source.job.parser if source.job is not None else filesystem_times.NAME
+            by_parser[parser] += self.results[source.source_id].rows
+            files_by_parser[parser] += 1
+        total = sum(by_parser.values())
+        return {
+            "v": FORMAT,
+            "tool": {"name": "hozen", "version": version("hozen")},
+            "case": {"id": self.case.case_id, "fingerprint": self.case.fingerprint},
+            "started": self.started.isoformat(),
+            "finished": datetime.now(UTC).isoformat(),
+            "zone": self.options.zone,
+            "inputs": [
+                {
+                    "name": mask_text(one.name),
+                    "path": mask_text(str(one.path.resolve())),
+                    "kind": one.kind,
+                    "size": one.size,
+                    "stored_hashes": dict(one.stored_hashes),
+                    "files": sum(len(place.files) for place in one.places),
+                }
+                for one in surveys
+            ],
+            "first_source_id": self.first_id,
+            "last_source_id": max((one.source_id for one in self.sources), default=self.first_id - 1),
+            "events": total,
+            "events_without_time": total - sum(one.with_time for one in self.results.values()),
+            "by_parser": {
+                name: {"sources": files_by_parser[name], "events": by_parser[name]} for name in sorted(by_parser)
+            },
+            "files": sum(len(place.files) for one in surveys for place in one.places),
+            "files_not_understood": sum(unread.values()),
+            "not_understood_by_ending": dict(unread.most_common(50)),
+            "coverage_lines": len(problems),
+            "parts": [
+                {"name": f"{EVENTS}/{name}", "sha256": digest, "size": size}
+                for name, (digest, size) in sorted(self.parts.items())
+            ],
+            "exit_code": 3 if problems else 0,
+        }
+
+    def _inputs(self, surveys: Sequence[SourceSurvey]) -> list[FileHash]:
+        """Hashes of the files that were given by name; those inside images and folders stand in the list of sources."""
+        found: dict[str, FileHash] = {}
+        single = {id(one) for one in surveys if one.kind == "file"}
+        for source in self.sources:
+            digest = self.results[source.source_id].sha256
+            if source.job is not None and id(source.survey) in single and digest:
+                found.setdefault(digest, FileHash(digest, source.job.file.size))
+        return list(found.values())
+
+
+def _single_key(task: ReadTask) -> str:
+    return f"{task.number:06d}-alone"
+
+
+def _near(place: PlaceSurvey, jobs: Sequence[Job]) -> dict[str, tuple[Any, ...]]:
+    """Files that lie beside those of a task, and those in the root of the volume."""
+    if place.place.image == "":
+        return {}
+    listing = place.listing()
+    wanted = {"", "/$Extend", *(job.file.folder for job in jobs)}
+    return {folder: listing[folder][:_SMALL_FOLDER] for folder in wanted if folder in listing}
+
+
+def _words(failure: Failure, parser: str) -> tuple[Any, str]:
+    if failure.kind == "time":
+        return "limit", f"{parser}: stopped, it took too long"
+    if failure.kind == "memory":
+        return "limit", f"{parser}: stopped, it needed too much memory"
+    return "damaged", f"{parser}: the reader failed ({failure.kind}{': ' + failure.detail if failure.detail else ''})"
+
+
+def _ending(path: str) -> str:
+    """The ending of a name in lower case, empty where it has none that could be one."""
+    name = path.rpartition("/")[2].partition(":")[0]
+    _, dot, ending = name.rpartition(".")
+    return mask_text(ending.lower()) if dot and 0 < len(ending) <= 12 else ""
+
+
+def _sources_schema(pa: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    integers = {"source_id": pa.int32(), "size": pa.int64(), "rows": pa.int64(), "rows_with_time": pa.int64()}
+    return pa.schema([(name, integers.get(name, pa.string())) for name in SOURCE_COLUMNS])
+
+
+def _hash_of(path: Path) -> FileHash:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    return FileHash(digest.hexdigest(), path.stat().st_size)
+
+
+def _numbered(builds: Path) -> dict[int, Path]:
+    found: dict[int, Path] = {}
+    if builds.is_dir():
+        for entry in builds.iterdir():
+            number = entry.name.partition("-")[0]
+            if number.isdigit() and entry.is_dir():
+                found[int(number)] = entry
+    return found
+
+
+def _build_folder(case: Path, name: str, options: BuildOptions) -> Path:
+    """The folder for the store: new, or for a resumed build the newest one that still has its state."""
+    if options.out is not None:
+        folder = options.out.resolve()
+        if not options.resume and folder.exists():
+            raise TargetError(
+                f"時系列のフォルダーが既にあります: {folder}",
+                f"the folder for the timeline exists already: {folder}",
+                hint_ja="別の名前を指定してください(上書きはしません)",
+                hint_en="give another name (nothing is overwritten)",
+            )
+        return folder
+    taken = _numbered(case / BUILDS)
+    if options.resume:
+        for number in sorted(taken, reverse=True):
+            folder = taken[number]
+            if folder.name.partition("-")[2] == name and (folder / STATE_FOLDER).is_dir():
+                return folder
+        raise UsageError(
+            f"再開できる時系列の作成がありません: {case / BUILDS}",
+            f"there is no interrupted build of {name} in {case / BUILDS}",
+            hint_ja="--resume なしで新しく作成してください",
+            hint_en="build anew, without --resume",
+        )
+    return case / BUILDS / f"{max(taken, default=0) + 1}-{name}"
+
+
+_ROOM = 1_000_000
+
+
+def _next_source_id(builds: Path) -> int:
+    """Numbers of sources go on from build to build of a case, so that an event's name is unique in it."""
+    last = 0
+    for folder in _numbered(builds).values():
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+            last = max(last, int(manifest["last_source_id"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            # An unfinished build may be resumed: leave it room.
+            last = max(last, _first_id_of(folder / STATE_FOLDER / "plan.json") + _ROOM)
+    return last + 1
+
+
+def _first_id_of(plan: Path) -> int:
+    """The first number of a build that was stopped; 1 where its plan cannot be read."""
+    try:
+        return int(json.loads(plan.read_text(encoding="utf-8"))["first_id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 1
