@@ -1,0 +1,65 @@
+"""Order between two records: certain where their intervals are apart, where one log holds both, else open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from timeline.clocks.evidence import ClockCase, Pair
+    from timeline.clocks.solution import Solution
+
+Order = Literal["before", "after", "undeterminable"]
+Ground = Literal["intervals", "log", "relative", "missing", "overlap"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderAnswer:
+    """Whether A came before B, and on what ground it is said."""
+
+    order: Order
+    ground: Ground
+
+
+def pair_order(solution: Solution, pair: Pair) -> OrderAnswer:
+    """The order of a pair."""
+    if pair.a is None or pair.b is None:
+        return OrderAnswer("undeterminable", "missing")
+    return order_of(solution, pair.a, pair.b)
+
+
+def order_of(solution: Solution, a: tuple[int, int], b: tuple[int, int]) -> OrderAnswer:
+    """The order of two records, each (source index, row)."""
+    if a == b:
+        return OrderAnswer("undeterminable", "overlap")
+    in_log = _log_order(solution.case, a, b)
+    if in_log is not None:
+        return OrderAnswer(in_log, "log")
+    low_a, high_a = solution.low[a[0]][a[1]], solution.high[a[0]][a[1]]
+    low_b, high_b = solution.low[b[0]][b[1]], solution.high[b[0]][b[1]]
+    if np.isfinite(high_a) and np.isfinite(low_b) and high_a < low_b:
+        return OrderAnswer("before", "intervals")
+    if np.isfinite(high_b) and np.isfinite(low_a) and high_b < low_a:
+        return OrderAnswer("after", "intervals")
+    return OrderAnswer("undeterminable", "overlap")
+
+
+def _log_order(case: ClockCase, a: tuple[int, int], b: tuple[int, int]) -> Order | None:
+    """The order of two lines of one log that is written in order.
+
+    Windows logs may stand up to 5 s out of order: there the readings must be further apart and agree with the order,
+    or, where the reading goes back, the lines more than 3 records apart.
+    """
+    source = case.sources[a[0]]
+    if a[0] != b[0] or source.order != "append":
+        return None
+    first, second = min(a[1], b[1]), max(a[1], b[1])
+    if source.format == "evtx":
+        difference = float(source.reading_s[second] - source.reading_s[first])
+        if not np.isfinite(difference) or abs(difference) <= 5:
+            return None
+        if difference < 0 and second - first <= 3:
+            return None
+    return "before" if a[1] == first else "after"
