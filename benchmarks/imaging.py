@@ -5,6 +5,7 @@ python benchmarks/imaging.py source  WORK/source.bin --gib 3      # 40 % random,
 python benchmarks/imaging.py speed   WORK/source.bin WORK --ewf-new DIR     # alternating with the peers; needs root
 python benchmarks/imaging.py verify  WORK/source.bin WORK --ewf-new DIR
 python benchmarks/imaging.py scaling WORK                         # 1 to 32 GiB, sparse
+python benchmarks/imaging.py deflate WORK/source.bin              # the same bytes each time? 14 processes, 3 threads
 python benchmarks/imaging.py bad     WORK                         # 69 bad of 131,072 sectors; needs root, FUSE, mfusepy
 ```
 `--ewf-new` is a folder with the newest ewfacquire and ewfverify; peers that are not installed are left out and named.
@@ -58,6 +59,32 @@ with open_image(sys.argv[1]) as image:
     for offset, view in stream(image, 4 << 20, ahead=3):
         hashing.feed(view)
     assert hasher.digests["md5"].digest().hex() == image.stored_hashes["md5"]
+"""
+
+
+_DEFLATE = """
+import hashlib, mmap, sys, threading
+from isal import isal_zlib
+from preserve.pipeline import CHUNK_SIZE, Encoder
+path, most, threads, seed, encoder = sys.argv[1], *map(int, sys.argv[2:5]), Encoder("fast", 0)
+plain = sys.argv[5] == "plain"
+with open(path, "rb") as file:
+    data = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+places = []
+for place in range(0, len(data), CHUNK_SIZE):
+    chunk = memoryview(data)[place : place + CHUNK_SIZE]
+    if len(places) < most and any(chunk[:64]) and len(isal_zlib.compress(chunk[:4096], 1)) < 4000:
+        places.append(place)
+found = [bytearray(16 * len(places)) for _ in range(threads)]
+def work(thread):
+    for turn in range(len(places)):
+        number = (turn * 7919 + thread * 104729 + seed) % len(places)
+        chunk = memoryview(data)[places[number] : places[number] + CHUNK_SIZE]
+        stream = isal_zlib.compress(chunk, 1) if plain else encoder._deflate(chunk)
+        found[thread][16 * number : 16 * number + 16] = hashlib.md5(stream).digest()
+running = [threading.Thread(target=work, args=(thread,)) for thread in range(threads)]
+[one.start() for one in running], [one.join() for one in running]
+sys.stdout.buffer.write(b"".join(found))
 """
 
 
@@ -240,6 +267,25 @@ def scaling(arguments: argparse.Namespace) -> None:
         print(f"| {gib} | {wall:.1f} | {wall / gib:.2f} | {cpu / gib:.2f} | {peak / 1024:.0f} |", flush=True)
 
 
+def deflate(arguments: argparse.Namespace) -> None:
+    """Deflate the same chunks again and again, in several threads of several processes; count those that differ."""
+    first, made, different = b"", 0, set()
+    for process in range(arguments.processes):
+        command = [sys.executable, "-c", _DEFLATE, str(arguments.source), str(arguments.chunks)]
+        command += [str(arguments.threads), str(process * 7), "plain" if arguments.plain else "ours"]
+        output = subprocess.run(
+            command, capture_output=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        ).stdout
+        size = len(output) // arguments.threads
+        first = first or output[:size]
+        made += len(output) // 16
+        for start in range(0, len(output), 16):
+            if output[start : start + 16] != first[start % size : start % size + 16]:
+                different.add(start % size // 16)
+    print(f"{made:,} streams of {len(first) // 16:,} chunks: {len(different)} chunks did not always come out the same")
+    sys.exit(1 if different else 0)
+
+
 def bad(arguments: argparse.Namespace) -> None:
     from tests.preserve.media import bad_medium, mixed_data  # noqa: PLC0415 - needs the test requirements
 
@@ -341,6 +387,12 @@ def main() -> None:
     one = commands.add_parser("scaling")
     one.add_argument("work", type=Path)
     one.add_argument("--most", type=int, default=32, help="largest source in GiB")
+    one = commands.add_parser("deflate")
+    one.add_argument("source", type=Path)
+    one.add_argument("--processes", type=int, default=14)
+    one.add_argument("--threads", type=int, default=3)
+    one.add_argument("--chunks", type=int, default=36_000, help="most chunks of the source to use")
+    one.add_argument("--plain", action="store_true", help="ISA-L's level 1 as it is, to see that the fault is seen")
     one = commands.add_parser("bad")
     one.add_argument("work", type=Path)
     one.add_argument("--ewf-new", type=Path)
@@ -350,7 +402,7 @@ def main() -> None:
         return
     if getattr(arguments, "ewf_new", None) is None and arguments.command in ("speed", "verify", "bad"):
         print("(the newest ewfacquire is left out: no --ewf-new)\n")
-    {"speed": speed, "verify": verify, "scaling": scaling, "bad": bad}[arguments.command](arguments)
+    {"speed": speed, "verify": verify, "scaling": scaling, "deflate": deflate, "bad": bad}[arguments.command](arguments)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from preserve.output import Buffer, OutputFile, data_sync, forget_cached, pread_
 from preserve.pieces import CHUNK_SIZE, CHUNKS_PER_PIECE, PIECE_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 Compression = Literal["none", "fast", "best"]
@@ -41,6 +41,7 @@ _LARGEST_SECTION = (1 << 31) - 1  # table entries hold 31 bits
 _DESCRIPTOR = struct.Struct("<16sQQ40xI")
 _VOLUME = struct.Struct("<B3xIIIQ12xB3x12xB3xI4x16s968x")  # 1048 bytes, then the checksum
 _DIGEST_SECTIONS = 1128 + 112 + 156 + 76
+_MOST_BEHIND_CHUNKS = 2 * (76 + 24 + 4 * (_ENTRIES_PER_TABLE + 1) + 4) + _DIGEST_SECTIONS
 _LAST_EXTENSION = "ZZZ"
 
 
@@ -344,6 +345,22 @@ class EwfWriter:
             self._out.write(part)
         self.chunk_count += 1
         return place
+
+    def add_all(self, chunks: Iterable[tuple[Sequence[Buffer], int, bool]]) -> None:
+        """Append several chunks: parts, length and whether it is a zlib stream, as `add` takes them."""
+        count = 0
+        out, entries, section, room = self._out, self._entries, -1, -1
+        for parts, length, compressed in chunks:
+            # Near the end of a section or segment `_make_room` says exactly whether the chunk still fits.
+            if out.position + length > room or len(entries) == _ENTRIES_PER_TABLE:
+                self._make_room(length)
+                out, entries, section = self._out, self._entries, self._section
+                room = min(self.settings.segment_size - _MOST_BEHIND_CHUNKS, section + _LARGEST_SECTION)
+            entries.append(out.position - section | (COMPRESSED if compressed else 0))
+            for part in parts:
+                out.write(part)
+            count += 1
+        self.chunk_count += count
 
     def reserve(self, size: int) -> Place:
         """Append a chunk of `size` bytes of the medium, stored in full and zero for now, to be filled in later."""

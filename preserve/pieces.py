@@ -109,6 +109,8 @@ def zero_map_of(view: memoryview) -> int:
         words = np.frombuffer(view, np.uint64, whole * CHUNK_SIZE // 8).reshape(whole, CHUNK_SIZE // 8)
         # Nearly all chunks with data show it in their first word or somewhere in their first page.
         candidates = np.flatnonzero(~words[:, :8].any(axis=1))
+        if len(candidates) == whole == CHUNKS_PER_PIECE and not words.any():
+            return (1 << whole) - 1
         for chunk in candidates:
             if not words[chunk].any():
                 bits |= 1 << int(chunk)

@@ -22,7 +22,7 @@ import time
 import zlib
 from array import array
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from preserve.badmap import FAILED_BLOCK, UNTRIED, BadMap
 from preserve.ewf_writer import COMPRESSED, Compression
@@ -30,7 +30,7 @@ from preserve.pieces import CHUNK_SIZE, CHUNKS_PER_PIECE, PIECE_SIZE, PieceList,
 from preserve.source import SourceGoneError, aligned_buffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from preserve.ewf_writer import EwfWriter
     from preserve.output import Buffer
@@ -42,7 +42,15 @@ _BUFFERS = 24
 _CHECKPOINT_SECONDS = 1.0
 _LARGEST_SKIP = 64  # pieces
 _SAMPLE = 1024
+_HISTORY = 8  # bytes of a chunk that are stored before its deflated rest
+_MEMORY = 4  # zlib's memLevel: less memory than by default, same result
+_STREAM_START = b"\x78\x01" + struct.pack("<BHH", 0, _HISTORY, _HISTORY ^ 0xFFFF)  # zlib header, stored block
+_ALL_ZERO = (1 << CHUNKS_PER_PIECE) - 1
 _STOP: Any = None
+
+
+Chunk: TypeAlias = "tuple[tuple[Buffer, ...], int, bool]"
+"""Stored form of a chunk in parts, its length in bytes, whether it is a zlib stream."""
 
 
 class Digest(Protocol):
@@ -79,7 +87,7 @@ class Piece:
         self.is_deferred = False
         self.digest = b""
         self.zero_map = 0
-        self.chunks: list[tuple[tuple[Buffer, ...], int, bool]] = []
+        self.chunks: list[Chunk] = []
         self.encoded = threading.Lock()
         self.users = itertools.count()
 
@@ -92,9 +100,14 @@ class Piece:
 class Encoder:
     """Makes E01 chunks of pieces. `media_size` counts padding up to a whole sector, if there is any.
 
-    ISA-L's level 3 and not its level 1: levels 1 and 2 give, once in some ten thousand chunks, another equally valid
-    stream for the same bytes, and then two runs would not make the same image. Zero chunks are deflated once for all. A
-    chunk after one that did not shrink is tried on a sample first: on what is
+    Deflate is ISA-L's level 1, which by itself does not give the same bytes each time: where there is no history yet,
+    its assembly files the third byte of the input under a hash of a register that was never set and holds the address
+    of the stream (igzip_icf_body_h1_gr_bt.asm and igzip_body.asm, `.write_first_byte`). About one chunk in 10,000 then
+    comes out differently from run to run. So the first bytes of a chunk go into a stored block of their own and are
+    given to ISA-L as the history of the rest: that place is never reached, and the same bytes give the same stream.
+    Two runs then make the same image, which resuming needs.
+
+    Zero chunks are deflated once for all. A chunk after one that did not shrink is tried on a sample first: on what is
     already compressed (two fifths of a usual disk) that saves most of the work. Each piece starts anew, so that the
     result does not depend on where a run began.
     """
@@ -105,36 +118,48 @@ class Encoder:
 
         self._blake3 = blake3
         self._isal = isal_zlib
-        self._level = 3
         self._compression = compression
         self.media_size = media_size
         self.makes_chunks = makes_chunks
-        self._zero_deflated = self._deflate(bytes(CHUNK_SIZE))
+        self._zero_deflated = self._deflate(memoryview(bytes(CHUNK_SIZE)))
         self._zero_digest = blake3(bytes(PIECE_SIZE)).digest()
+        zero_chunk = ((self._zero_deflated,), len(self._zero_deflated), True)
+        self._zero_chunks: list[Chunk] = [zero_chunk] * CHUNKS_PER_PIECE
 
-    def _deflate(self, data: Buffer) -> bytes:
+    def _deflate(self, chunk: memoryview) -> bytes:
+        """A zlib stream of `chunk`, which has at least a sector."""
         if self._compression == "best":
-            return zlib.compress(data, 9)
-        return bytes(self._isal.compress(data, self._level))
+            return zlib.compress(chunk, 9)
+        start = chunk[:_HISTORY]
+        deflater = self._isal.compressobj(1, zlib.DEFLATED, -15, _MEMORY, zdict=start)
+        checksum = self._isal.adler32(chunk).to_bytes(4, "big")
+        return b"".join((_STREAM_START, start, deflater.compress(chunk[_HISTORY:]), deflater.flush(), checksum))
 
     def _may_shrink(self, chunk: memoryview) -> bool:
         """Whether a sample from the middle shrinks at ISA-L's quickest level."""
         sample = chunk[CHUNK_SIZE // 2 : CHUNK_SIZE // 2 + _SAMPLE]
-        return len(sample) < _SAMPLE or len(self._isal.compress(sample, 0)) < _SAMPLE
+        if len(sample) < _SAMPLE:
+            return True
+        deflater = self._isal.compressobj(0, zlib.DEFLATED, -15, _MEMORY, zdict=sample[:_HISTORY])
+        return len(deflater.compress(sample[_HISTORY:])) + len(deflater.flush()) < _SAMPLE - _HISTORY
 
     def encode(self, piece: Piece) -> None:
         """Fill in everything that follows from the data of `piece`."""
         if piece.is_deferred:
             piece.digest, piece.zero_map, piece.chunks = bytes(32), 0, []
             return
-        piece.digest = self._blake3(piece.data).digest()
-        # The digest of a whole MiB of zeros is known: then nothing has to be looked at again.
-        is_zero = piece.digest == self._zero_digest
-        piece.zero_map = (1 << CHUNKS_PER_PIECE) - 1 if is_zero else zero_map_of(piece.data)
+        piece.zero_map = zero_map_of(piece.data)
+        if piece.size == PIECE_SIZE and piece.zero_map == _ALL_ZERO:
+            piece.digest = self._zero_digest
+            piece.chunks = self._zero_chunks if self.makes_chunks and self._compression != "none" else []
+            if piece.chunks or not self.makes_chunks:
+                return
+        else:
+            piece.digest = self._blake3(piece.data).digest()
         if self.makes_chunks:
             piece.chunks = list(self._chunks(piece))
 
-    def _chunks(self, piece: Piece) -> Iterable[tuple[tuple[Buffer, ...], int, bool]]:
+    def _chunks(self, piece: Piece) -> Iterator[Chunk]:
         start = piece.index * PIECE_SIZE
         size = min(PIECE_SIZE, self.media_size - start)  # with the padding, zeros of the buffer
         is_stored = self._compression == "none"
@@ -203,9 +228,7 @@ class EwfTarget:
             for place in range(start, min(start + PIECE_SIZE, self._size), CHUNK_SIZE):
                 self.writer.reserve(min(CHUNK_SIZE, self._size - place))
             return
-        add = self.writer.add
-        for parts, length, compressed in piece.chunks:
-            add(parts, length, compressed=compressed)
+        self.writer.add_all(piece.chunks)
 
     def sync(self) -> None:
         """See `PieceWriter.sync`."""
