@@ -19,7 +19,7 @@ import os
 import secrets
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -115,6 +115,7 @@ class Session:
     """Whether the entry that authorises it is in the ledger."""
     shared: bool = False
     """Whether other commands go on using it, so that it is not closed here."""
+    frame: _Frame | None = field(default=None, repr=False)
 
 
 def new_session(signer: Signer, fingerprint: str, actor: str, role: str, hours: float = SESSION_HOURS) -> Session:
@@ -475,10 +476,12 @@ class Case:
         if draft is not None:
             drafts.append(draft)
         built: list[Entry] = []
+        before, before_sha256 = last, tail.sha256
         for number, one in enumerate(drafts):
-            reading = now if number == 0 else _not_before(clock.now(), now)
-            now = reading
-            built.append(self._entry(built[-1] if built else last, reading, session, one))
+            if number:
+                now, before_sha256 = _not_before(clock.now(), now), before.sha256
+            before = build_entry(before, before_sha256, now, session, one, self._tool_name)
+            built.append(before)
         return built
 
     def _session_body(self, session: Session) -> dict[str, Json]:
@@ -488,9 +491,6 @@ class Case:
             "key_protection": self.signer.protection,
             "run": self._run(),
         }
-
-    def _entry(self, previous: Entry, now: clock.Reading, session: Session, draft: _Draft) -> Entry:
-        return build_entry(previous, now, session, draft, self._tool_name)
 
     # --- people and keys ----------------------------------------------------------------------------------------------
 
@@ -705,42 +705,105 @@ def _not_before(reading: clock.Reading, before: clock.Reading) -> clock.Reading:
     return reading if clock.shift_ns(before, reading) == 0 else before
 
 
-def build_entry(previous: Entry | None, now: clock.Reading, session: Session, draft: _Draft, tool_name: str) -> Entry:
-    """The signed entry that follows `previous`. Raises UsageError when the body fits no entry."""
-    members: dict[str, Json] = {
-        "v": entries.VERSION,
-        "seq": previous.seq + 1 if previous is not None else 1,
-        "prev": previous.sha256 if previous is not None else entries.NO_PREVIOUS,
-        "ts": now.ts,
-        "mono_ns": str(now.mono_ns),
-        "session": session.id,
-        "actor": session.auth["actor"],
-        "role": session.auth["role"],
-        "type": draft.type,
-        "tool": tool_identity.tool(tool_name).to_json(),
-        "src": draft.src,
-        "body": draft.body,
-    }
-    if now.boot is not None:
-        members["boot"] = now.boot
-    if draft.item is not None:
-        members["item"] = draft.item
-    if draft.inputs:
-        members["in"] = [file.to_json() for file in draft.inputs]
-    if draft.outputs:
-        members["out"] = [file.to_json() for file in draft.outputs]
-    if draft.details is not None:
-        members["details"] = draft.details
+def build_entry(
+    previous: Entry | None,
+    previous_sha256: str,
+    now: clock.Reading,
+    session: Session,
+    draft: _Draft,
+    tool_name: str,
+) -> Entry:
+    """The signed entry that follows `previous`, whose line has this hash. Raises UsageError when the body fits none.
+
+    Most members are the same in all entries of a session, so their canonical text is kept; tests compare the result
+    with what a reader of the line makes of it.
+    """
+    frame = session.frame
+    if frame is None or frame.tool_name != tool_name or frame.boot_id != now.boot:
+        frame = session.frame = _Frame.of(session, tool_name, now.boot)
+    seq = previous.seq + 1 if previous is not None else 1
     try:
-        payload, normal = jcs.normalise(members)
-        entry = entries.entry_of(normal, payload, session.key.sign(payload))
+        body, normal = jcs.normalise(draft.body)
+        optional = entries.optional_members(draft.details, draft.inputs, draft.item, draft.outputs)
+        payload = b"".join(
+            (
+                frame.actor,
+                body,
+                frame.boot,
+                optional.before_mono,
+                f',"mono_ns":"{now.mono_ns}"'.encode(),
+                optional.after_mono,
+                f',"prev":"{previous_sha256}"'.encode(),
+                frame.role,
+                f',"seq":{seq}'.encode(),
+                frame.session,
+                f',"src":"{draft.src}"'.encode(),
+                frame.tool,
+                f',"ts":"{now.ts}","type":"{draft.type}","v":1}}'.encode(),
+            ),
+        )
+        if body.count(b"{") + body.count(b"[") >= jcs.MAX_DEPTH:
+            jcs.loads(payload)
+        assert isinstance(normal, dict)
+        entries.check_body(entries.TYPES[draft.type], normal)
     except jcs.NotCanonicalError as error:
         raise UsageError(f"台帳に書けない値です: {error}", f"a value that the ledger cannot hold: {error}") from error
     except EntryError as error:
         raise UsageError(error.ja, error.en) from error
     if len(payload) + 89 > entries.MAX_LINE_BYTES:
         raise UsageError("1 項が長すぎます(8 MiB まで)", "the entry is too long (8 MiB at most)")
-    return entry
+    return Entry(
+        seq=seq,
+        prev=previous_sha256,
+        ts=now.ts,
+        time_ns=now.time_ns,
+        mono_ns=now.mono_ns,
+        boot=now.boot,
+        session=session.id,
+        actor=str(session.auth["actor"]),
+        role=str(session.auth["role"]),
+        type=draft.type,
+        item=draft.item,
+        inputs=draft.inputs,
+        outputs=draft.outputs,
+        tool=frame.tool_member,
+        src=draft.src,
+        body=normal,
+        details=draft.details,
+        payload=payload,
+        signature=session.key.sign(payload),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """Canonical text of the members that all entries of a session share, in the places where they stand."""
+
+    tool_name: str
+    boot_id: str | None
+    tool_member: entries.Tool
+    actor: bytes
+    boot: bytes
+    role: bytes
+    session: bytes
+    tool: bytes
+
+    @classmethod
+    def of(cls, session: Session, tool_name: str, boot: str | None) -> _Frame:
+        def member(name: str, value: Json) -> bytes:
+            return b',"' + name.encode() + b'":' + jcs.dumps(value)
+
+        tool = tool_identity.tool(tool_name)
+        return cls(
+            tool_name,
+            boot,
+            tool,
+            b'{"actor":' + jcs.dumps(session.auth["actor"]) + b',"body":',
+            member("boot", boot) if boot is not None else b"",
+            member("role", session.auth["role"]),
+            member("session", session.id),
+            member("tool", tool.to_json()),
+        )
 
 
 # --- making, opening, finding -----------------------------------------------------------------------------------------
@@ -870,7 +933,7 @@ def _write_new_case(
     }
     if name:
         body["name"] = name
-    first = build_entry(None, clock.now(), session, _Draft("case.open", body), tool)
+    first = build_entry(None, entries.NO_PREVIOUS, clock.now(), session, _Draft("case.open", body), tool)
     wrapped = secret.wrap(value, [age or signer.public_line])
     _replace_file(path / secret.SECRET_NAME, wrapped)
     known = People.from_first(first)

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,9 +61,16 @@ def now() -> Reading:
     """The clocks, read now."""
     time_ns = time.time_ns()
     mono_ns = time.clock_gettime_ns(_forward_clock) if _forward_clock is not None else time.monotonic_ns()
-    time_ns -= time_ns % 1000
-    moment = (_EPOCH + timedelta(microseconds=time_ns // 1000)).astimezone()
-    return Reading(moment.isoformat(timespec="microseconds"), time_ns, mono_ns, _boot_now)
+    seconds, microseconds = divmod(time_ns // 1000, 1_000_000)
+    second, offset = _local(seconds)
+    return Reading(f"{second}.{microseconds:06d}{offset}", time_ns - time_ns % 1000, mono_ns, _boot_now)
+
+
+@lru_cache(maxsize=2)
+def _local(seconds: int) -> tuple[str, str]:
+    """A whole second in local time and its offset from UTC; many entries are written within one."""
+    text = (_EPOCH + timedelta(seconds=seconds)).astimezone().isoformat()
+    return text[:19], text[19:]
 
 
 def shift_ns(before: Reading, after: Reading) -> int:

@@ -324,6 +324,49 @@ def check_body(entry_type: EntryType, body: Mapping[str, Json]) -> None:
         raise EntryError("status の値が不正です", "unknown status")
 
 
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OptionalMembers:
+    """Canonical text of the members that most entries lack, before and after `mono_ns` in the order of names."""
+
+    before_mono: bytes
+    after_mono: bytes
+
+
+_NO_OPTIONAL = OptionalMembers(b"", b"")
+
+
+def optional_members(
+    details: str | None,
+    inputs: tuple[FileHash, ...],
+    item: str | None,
+    outputs: tuple[FileHash, ...],
+) -> OptionalMembers:
+    """`details`, `in`, `item` and `out` as they stand in a payload; raises EntryError for what none may hold."""
+    if details is None and item is None and not inputs and not outputs:
+        return _NO_OPTIONAL
+    given: dict[str, Json] = {}
+    if details is not None:
+        given["details"] = details
+    if inputs:
+        given["in"] = [file.to_json() for file in inputs]
+    if item is not None:
+        given["item"] = item
+    if outputs:
+        given["out"] = [file.to_json() for file in outputs]
+    _optional_text(given, "details", _HEX64)
+    _optional_text(given, "item")
+    for name in ("in", "out"):
+        _files(given, name)
+
+    def texts(*names: str) -> bytes:
+        return b"".join(b',"' + name.encode() + b'":' + jcs.dumps(given[name]) for name in names if name in given)
+
+    return OptionalMembers(texts("details", "in", "item"), texts("out"))
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 _HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
 import hashlib
 import os
 import re
 import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -117,6 +118,8 @@ class Tail:
 
     size: int
     last: Entry
+    sha256: str
+    """Hash of the last line."""
     recovery: Recovery | None
 
 
@@ -140,6 +143,27 @@ def _sync(descriptor: int) -> None:
         os.fdatasync(descriptor)
     else:
         os.fsync(descriptor)
+
+
+def _start_writing_of_linux() -> Callable[[int, int, int], object] | None:
+    """`sync_file_range` of Linux, by which writing begins and nothing is waited for; None where there is none."""
+    if sys.platform != "linux":
+        return None
+    try:
+        call = ctypes.CDLL(None).sync_file_range
+    except (OSError, AttributeError):
+        return None
+    call.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
+    return cast("Callable[[int, int, int], object]", lambda file, start, size: call(file, start, size, 2))
+
+
+_begin_writing = _start_writing_of_linux()
+
+
+def _start_writing(descriptor: int, offset: int, size: int) -> None:
+    """Let the disk begin with these bytes, where the system can; `_sync` waits for them and reports what fails."""
+    if _begin_writing is not None:
+        _begin_writing(descriptor, offset, size)
 
 
 def sync_folder(folder: Path) -> None:
@@ -167,6 +191,13 @@ def _write_all(descriptor: int, data: bytes) -> None:
     while view:
         written = os.write(descriptor, view)
         view = view[written:]
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    if hasattr(os, "pwrite") and os.pwrite(descriptor, data, offset) == len(data):
+        return
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    _write_all(descriptor, data)
 
 
 def create(folder: Path, first: Entry, session: str, sign: Callable[[bytes], bytes]) -> None:
@@ -198,6 +229,7 @@ class Ledger:
         self._tail: Tail | None = None
         self._newest_slot = 0
         self._lock_path = folder / LOCK_NAME
+        self._name = str(self.path)
 
     def close(self) -> None:
         """Close the files; `head` is made durable too."""
@@ -261,7 +293,7 @@ class Ledger:
 
     def _replaced(self) -> bool:
         """Whether the name now leads to another file (restored from a backup, moved away)."""
-        status = self.path.stat()
+        status = os.stat(self._name)  # noqa: PTH116 - at every entry; Path.stat takes twice as long
         return (status.st_dev, status.st_ino) != self._identity
 
     def _current_tail(self, ledger: int, head: int) -> Tail:
@@ -289,7 +321,7 @@ class Ledger:
         recovery = None
         if size > newest.size or len(known) < 2:
             last, recovery, size = self._recover(ledger, last, newest.size, size, head_damaged=len(known) < 2)
-        return Tail(size, last, recovery)
+        return Tail(size, last, last.sha256, recovery)
 
     def _mismatch(self, ja: str, en: str) -> LedgerError:
         return LedgerError(
@@ -365,14 +397,15 @@ class Ledger:
         return last, Recovery(kept, moved, head_damaged), position
 
     def _write(self, ledger: int, head: int, size: int, batch: Batch) -> None:
-        data = b"".join(entry.line + b"\n" for entry in batch.entries)
-        last = batch.entries[-1]
-        # The hash of the newest line is cheap to take from the bytes that are written anyway.
-        newest = hashlib.sha256(data[data.rfind(b"\n", 0, -1) + 1 : -1]).hexdigest()
+        lines = [entry.line for entry in batch.entries]
+        data = b"\n".join(lines) + b"\n"
+        newest = hashlib.sha256(lines[-1]).hexdigest()
         text = _head_text(size + len(data), newest, batch.session)
-        slot = text + b" " + base64.b64encode(batch.sign(text)) + b"\n"
         try:
             _write_all(ledger, data)
+            # The disk works while the head is signed.
+            _start_writing(ledger, size, len(data))
+            slot = text + b" " + base64.b64encode(batch.sign(text)) + b"\n"
             _sync(ledger)
         except BaseException:
             # A full disk or Ctrl-C in the middle: take the torn bytes back, so that the next writer finds a whole
@@ -381,10 +414,9 @@ class Ledger:
             os.ftruncate(ledger, size)
             raise
         older = 1 - self._newest_slot
-        os.lseek(head, older * SLOT_BYTES, os.SEEK_SET)
-        _write_all(head, slot)
+        _write_at(head, slot, older * SLOT_BYTES)
         self._newest_slot = older
-        self._tail = Tail(size + len(data), last, None)
+        self._tail = Tail(size + len(data), batch.entries[-1], newest, None)
 
 
 def _read_exactly(descriptor: int, size: int) -> bytes:

@@ -15,18 +15,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chain_of_custody import clock, details, entries, jcs, ledger, lock, merkle, signing
 from chain_of_custody.entries import Entry, EntryError
 from chain_of_custody.errors import CaseNotFoundError, LedgerError
 from chain_of_custody.people import KEY_ENTRIES, People, PeopleHistory
 from chain_of_custody.related import Related
+from chain_of_custody.signature_pool import Job, SignaturePool, failing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,7 +38,11 @@ Severity = Literal["ng", "unknown", "note"]
 Verdict = Literal["ok", "ng", "unknown"]
 EXIT_CODES: dict[Verdict, int] = {"ok": 0, "ng": 1, "unknown": 3}
 
-_BATCH = 256
+_BATCH = 1024
+_BATCH_BYTES = 1 << 20
+"""Signatures are verified in batches of at most so many entries, or so many bytes and one entry."""
+_WAITING = 12
+"""So many batches wait at most, which bounds the memory."""
 _MOST_FINDINGS = 1000
 """A ruined ledger of a million lines must not fill the memory with findings; the count goes on."""
 
@@ -135,7 +136,7 @@ class Verification:
 class _Session:
     """A session as its opening entry authorises it."""
 
-    key: Ed25519PublicKey
+    key: bytes
     person_key: str
     actor: str
     role: str
@@ -153,17 +154,6 @@ class _Open:
     kind: str
 
 
-def _failing(batch: list[tuple[int, Ed25519PublicKey, bytes, bytes]]) -> list[int]:
-    """Entries of a batch whose signature does not fit."""
-    wrong = []
-    for seq, key, signature, payload in batch:
-        try:
-            key.verify(signature, payload)
-        except InvalidSignature:
-            wrong.append(seq)
-    return wrong
-
-
 class _Reader:
     """Walks the ledger once, entry by entry, and collects what it finds."""
 
@@ -171,7 +161,7 @@ class _Reader:
         self,
         case: Path,
         result: Verification,
-        submit: Callable[[list[_Job]], None],
+        submit: Callable[[list[Job]], None],
         related: Related,
     ) -> None:
         self.case = case
@@ -188,7 +178,8 @@ class _Reader:
         self.script: str | None = None
         self.history: PeopleHistory | None = None
         self._submit = submit
-        self._batch: list[_Job] = []
+        self._batch: list[Job] = []
+        self._batch_bytes = 0
 
     def ng(self, code: str, seq: int | None, ja: str, en: str) -> None:
         self.result.add("ng", code, seq, ja, en)
@@ -314,7 +305,7 @@ class _Reader:
             )
             return
         self.sessions[entry.session] = _Session(
-            Ed25519PublicKey.from_public_bytes(key),
+            key,
             person.key,
             entry.actor,
             entry.role,
@@ -358,8 +349,9 @@ class _Reader:
         if entry.type == "session.close":
             session.closed_by = entry.seq
         session.last_ns = entry.time_ns
-        self._batch.append((entry.seq, session.key, entry.signature, entry.payload))
-        if len(self._batch) >= _BATCH:
+        self._batch.append(Job(entry.seq, session.key, entry.signature, entry.payload))
+        self._batch_bytes += len(entry.payload)
+        if len(self._batch) >= _BATCH or self._batch_bytes > _BATCH_BYTES:
             self.flush()
 
     def _keys(self, entry: Entry) -> None:
@@ -392,6 +384,7 @@ class _Reader:
         if self._batch:
             self._submit(self._batch)
             self._batch = []
+            self._batch_bytes = 0
 
     # --- time ---------------------------------------------------------------------------------------------------------
 
@@ -550,9 +543,6 @@ class _Reader:
         )
 
 
-_Job = tuple[int, Ed25519PublicKey, bytes, bytes]
-
-
 def _files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
 
@@ -634,7 +624,7 @@ class _HeadCheck:
             reader.ng("head", None, "台帳が head と一致しません", "the ledger differs from its head")
             return
         session = reader.sessions.get(head.session)
-        if session is None or _failing([(0, session.key, head.signature, head.signed)]):
+        if session is None or failing([Job(0, session.key, head.signature, head.signed)]):
             reader.ng("head", None, "head の署名が不正です", "the signature of head is invalid")
 
 
@@ -644,7 +634,7 @@ def verify_case(
     against: str | Path | None = None,
     images: Sequence[Path] = (),
     tsa_roots: Sequence[Path] | None = None,
-    threads: int | None = None,
+    processes: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Verification:
     """Verify the case in `case` without writing anything.
@@ -652,7 +642,8 @@ def verify_case(
     `against` is what was kept outside: the fingerprint in hex, or a checkpoint file (signatures beside it are checked).
     `images` are files and folders that are hashed again and compared with what entries state.
     `tsa_roots` are certificates of trusted time-stamping authorities (default: those of the settings).
-    `threads` verify signatures (default: one for each processor); `progress` is called with the bytes read so far.
+    `processes` verify the signatures of long ledgers (default: one for each processor);
+    `progress` is called with the bytes read so far.
     Raises CaseNotFoundError when there is no ledger, LedgerError when it cannot be read.
     """
     result = Verification(case)
@@ -664,7 +655,7 @@ def verify_case(
         )
     try:
         related = Related(case, against, images, tsa_roots)
-        _verify(case, result, threads or os.cpu_count() or 1, progress, related)
+        _verify(case, result, processes or os.cpu_count() or 1, progress, related)
     except OSError as error:
         raise LedgerError(
             f"事案を読めません: {error.filename or path}: {error.strerror}",
@@ -678,14 +669,13 @@ def verify_case(
 def _verify(
     case: Path,
     result: Verification,
-    threads: int,
+    processes: int,
     progress: Callable[[int], None] | None,
     related: Related,
 ) -> None:
     futures: list[Future[list[int]]] = []
-    with ThreadPoolExecutor(threads) as pool:
-        # OpenSSL verifies without holding the interpreter's lock, so threads use all processors.
-        reader = _Reader(case, result, lambda batch: futures.append(pool.submit(_failing, batch)), related)
+    with SignaturePool(processes) as pool:
+        reader = _Reader(case, result, lambda batch: futures.append(pool.submit(batch)), related)
         try:
             size, heads = _snapshot(case)
         except FileNotFoundError:
@@ -731,8 +721,8 @@ def _read_lines(
             reader.line(line, number)
             position += len(raw)
             head_check.line_ends(position, line, reader.previous.session if reader.previous is not None else "")
-            if len(futures) > 64:
-                _collect(reader.result, futures, 32)
+            if len(futures) > _WAITING:
+                _collect(reader.result, futures, _WAITING // 2)
             if progress is not None and number % 1000 == 0:
                 progress(position)
     return position

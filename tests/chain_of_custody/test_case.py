@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chain_of_custody import FileHash, clock, details, entries, find_case, init_case, open_case
+from chain_of_custody import FileHash, clock, details, entries, find_case, init_case, jcs, open_case
 from chain_of_custody.errors import CaseNotFoundError, KeyAccessError, LedgerError, UsageError
 from chain_of_custody.reading import read_entries
 from chain_of_custody.verify import verify_case
@@ -333,3 +333,44 @@ def test_a_case_whose_making_was_killed_can_be_made_again(tmp_path):
     init_case(path).close()
     assert verify_case(path).verdict == "ok"
     assert not (path / "ledger.jsonl.new").exists()
+
+
+def test_the_text_written_is_the_canonical_form_of_what_is_read_back(case_path):
+    """Entries are put together from kept pieces; a reader must get the same entry from the line alone."""
+    bodies = [
+        {},
+        {"text": '𠮷野家 \u2028 \x7f \x1f" \\ /'},
+        {"𠮷": 1, "\ufb33": 2, "z": [True, None, {"b": [], "a": {}}]},
+        {"deep": [[[[[[]]]]]], "n": -(2**53 - 1)},
+        {"many": [{}] * 80},
+    ]
+    files = (FileHash("ab" * 32, 0), FileHash("cd" * 32, 2**63))
+    with open_case(case_path) as case:
+        for body in bodies:
+            plain = case.append("note", body)
+            full = case.append("note", body, item='PC-"1"', inputs=files, outputs=files[:1], src="typed", details=b"x")
+            for entry in (plain, full):
+                assert jcs.loads(entry.payload)
+                assert entries.parse_line(entry.line) == entry
+    assert {finding.code for finding in verify_case(case_path).findings if finding.severity == "ng"} == {"attachment"}
+
+
+@pytest.mark.parametrize(
+    ("body", "files"),
+    [
+        ({"x": 1.5}, ()),
+        ({"x": 2**53}, ()),
+        ({"x": "\ud800"}, ()),
+        ({"x": b"bytes"}, ()),
+        ({"x": json.loads("[" * 63 + "]" * 63)}, ()),
+        ({}, (FileHash("AB" * 32, 1),)),
+        ({}, (FileHash("ab" * 32, -1),)),
+    ],
+    ids=["float", "large", "surrogate", "bytes", "deep", "hash", "size"],
+)
+def test_what_no_line_may_hold_is_refused_before_anything_is_written(case_path, body, files):
+    before = (case_path / "ledger.jsonl").read_bytes()
+    with pytest.raises(UsageError), open_case(case_path) as case:
+        case.append("note", body, outputs=files)
+    assert (case_path / "ledger.jsonl").read_bytes() == before
+    assert verify_case(case_path).verdict == "ok"

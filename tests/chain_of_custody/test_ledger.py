@@ -43,7 +43,7 @@ def test_a_tail_torn_at_every_offset_is_recovered(case_path, tmp_path, monkeypat
         (torn / "ledger.jsonl").write_bytes(data[:cut])
         (torn / "head").write_bytes(older.to_bytes() * 2)
         if cut % 7 == 0 or cut in (previous_end, len(data)):
-            result = verify_case(torn, threads=1)
+            result = verify_case(torn, processes=1)
             assert result.verdict == ("ok" if cut == previous_end else "unknown"), cut
         with open_case(torn) as case:
             case.append("note", {"n": str(cut)})
@@ -59,7 +59,7 @@ def test_a_tail_torn_at_every_offset_is_recovered(case_path, tmp_path, monkeypat
             assert (torn / "recovered" / name).read_bytes() == moved
             assert recovered[0].body["moved_to"] == f"recovered/{name}"
             assert recovered[0].outputs[0].sha256 == name
-        assert verify_case(torn, threads=1).verdict == "ok", cut
+        assert verify_case(torn, processes=1).verdict == "ok", cut
         shutil.rmtree(torn / "recovered", ignore_errors=True)
 
 

@@ -75,7 +75,7 @@ def test_every_flipped_byte_is_noticed(case_dir):
             bit = 1 << (position % 8)
             path.write_bytes(good[:position] + bytes([good[position] ^ bit]) + good[position + 1 :])
             tried += 1
-            if verify_case(case_dir, threads=1).verdict == "ok":
+            if verify_case(case_dir, processes=1).verdict == "ok":
                 undetected.append((path.name, position))
         path.write_bytes(good)
     assert undetected == []

@@ -234,7 +234,7 @@ def test_any_change_of_any_byte_is_noticed(case_path, data):
         return
     path.write_bytes(changed)
     try:
-        assert verify_case(case_path, threads=1).verdict != "ok"
+        assert verify_case(case_path, processes=1).verdict != "ok"
     finally:
         path.write_bytes(good)
 
