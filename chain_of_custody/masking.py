@@ -12,8 +12,13 @@ mask_text("１２３４－５６７８－９０１８")  # '＊＊＊＊－＊�
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
 
 # Weights of the check digit, from the highest of the eleven digits on:
 # 平成26年総務省令第85号 第5条 (Q_n = n+1 for 1 <= n <= 6, n-5 for 7 <= n <= 11, n counted from the lowest digit).
@@ -47,3 +52,8 @@ def mask_text(text: str) -> str:
         for place in places[:8]:
             shown[place] = "＊" if text[place] > "\x7f" else "*"
     return text if shown is None else "".join(shown)
+
+
+def mask_path(path: PurePath | str) -> str:
+    """A path as it may be shown, logged and recorded: numbers masked, bytes that are no UTF-8 escaped."""
+    return mask_text(os.fsencode(path).decode("utf-8", "backslashreplace"))

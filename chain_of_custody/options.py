@@ -11,6 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import text
 from chain_of_custody.errors import KeyAccessError, UsageError
+from chain_of_custody.masking import mask_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,7 +172,7 @@ def case_for(
     passphrase = passphrase_source(passphrase_file)
     if not missing:
         opened = open_case(path, key=key, passphrase=passphrase, actor=as_id, tool=tool)
-        console.notice(f"事案: {path}", f"case: {path}")
+        console.notice(f"事案: {mask_path(path)}", f"case: {mask_path(path)}")
         return opened
     new_key = key is None and not operator_key.default_key_path().exists()
     made = init_case(
@@ -183,7 +184,8 @@ def case_for(
         name=path.name.removesuffix(".case"),
         tool=tool,
     )
-    console.notice(f"事案フォルダーを作りました: {path}", f"made the case folder: {path}")
+    shown = mask_path(path)
+    console.notice(f"事案フォルダーを作りました: {shown}", f"made the case folder: {shown}")
     console.notice(f"  事案の指紋: {made.fingerprint}", f"  fingerprint of the case: {made.fingerprint}")
     if new_key:
         say_new_key(made)
@@ -194,8 +196,8 @@ def say_new_key(case: Case) -> None:
     """Tell on standard error that a key was made, where, and whether it is protected."""
     from chain_of_custody import operator_key  # noqa: PLC0415
 
-    notice = case.key_notice()
+    notice, place = case.key_notice(), mask_path(operator_key.default_key_path())
     console.notice(
-        f"  署名用の鍵を作りました: {operator_key.default_key_path()}({notice.ja})",
-        f"  made a signing key: {operator_key.default_key_path()} ({notice.en})",
+        f"  署名用の鍵を作りました: {place}({notice.ja})",
+        f"  made a signing key: {place} ({notice.en})",
     )

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from chain_of_custody import FileHash
 from chain_of_custody.errors import TargetError, UsageError
+from chain_of_custody.masking import mask_path
 from preserve.badmap import BAD, BadMap
 from preserve.ewf_writer import Compression, EwfHeader, EwfSettings, EwfWriter
 from preserve.journal import Journal, State, read_journal, rewind
@@ -273,7 +274,7 @@ class _Run:
             compression=request.compression,
             algorithms=request.algorithms,
             targets=[
-                (target.path.name, target.format, segment_size_for(target, request, source.size))
+                (mask_path(target.path.name), target.format, segment_size_for(target, request, source.size))
                 for target in request.targets
             ],
             guid=uuid.uuid4().bytes_le.hex(),
@@ -296,7 +297,7 @@ class _Run:
             **{**head, "algorithms": tuple(head["algorithms"]), "targets": [tuple(one) for one in head["targets"]]},
         )
         request = self.request
-        asked = [(target.path.name, target.format) for target in request.targets]
+        asked = [(mask_path(target.path.name), target.format) for target in request.targets]
         differences = [
             name
             for name, is_same in (
@@ -342,7 +343,7 @@ class _Run:
             auto["resumed_at"] = str(min(len(self._state.pieces) * PIECE_SIZE, self.source.size))
         return {
             "source": self.source.name,
-            "targets": [str(target.path.absolute()) for target in request.targets],
+            "targets": [mask_path(target.path.absolute()) for target in request.targets],
             "settings": {
                 "formats": [target.format for target in request.targets],
                 "compression": request.compression,
@@ -646,7 +647,7 @@ class _Run:
         result: Result,
         stored: Mapping[str, str],
     ) -> None:
-        map_text = self._bad.text(comments=[f"source: {self.source.name}", f"image: {target.path.name}"])
+        map_text = self._bad.text(comments=[f"source: {self.source.name}", f"image: {mask_path(target.path.name)}"])
         outputs = [
             _write_new(target.sidecar(".map"), [map_text]),
             _write_new(target.sidecar(".pieces"), self._pieces.lines()),
@@ -654,9 +655,9 @@ class _Run:
         index = self.request.targets.index(target)
         check = result.checks[index] if result.checks else None
         document = self._document(target, written, result, stored, check)
-        document["map"] = {"file": target.sidecar(".map").name, "sha256": outputs[0].sha256}
+        document["map"] = {"file": mask_path(target.sidecar(".map").name), "sha256": outputs[0].sha256}
         document["pieces"] = {
-            "file": target.sidecar(".pieces").name,
+            "file": mask_path(target.sidecar(".pieces").name),
             "sha256": outputs[1].sha256,
             "algorithm": "blake3",
             "piece_size": PIECE_SIZE,
@@ -683,7 +684,7 @@ class _Run:
         files = []
         for path in written.paths:
             size, sha256 = file_hashes.get(path.name, (path.stat().st_size, None))
-            files.append({"name": path.name, "size": size, "sha256": sha256})
+            files.append({"name": mask_path(path.name), "size": size, "sha256": sha256})
         words = result.words
         return {
             "format": "hozen-image/1",
@@ -746,7 +747,7 @@ class _Run:
                 "first": [{"offset": str(offset), "size": str(size)} for offset, size in result.unreadable[:100]],
             },
             "zero_bytes": str(result.zero_bytes),
-            "files": [path.name for path in (*result.files[:200], *result.sidecars)],
+            "files": [mask_path(path.name) for path in (*result.files[:200], *result.sidecars)],
             "file_count": str(len(result.files)),
             "result": {"ja": words[0], "en": words[1]},
             "is_equal": result.is_equal,

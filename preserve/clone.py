@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
+from chain_of_custody.masking import mask_path
 from preserve import devices
 from preserve.acquire import for_ledger
 from preserve.image import open_image, stream
@@ -93,19 +94,21 @@ def clone(
     small, read-only), EvidenceError, TargetError.
     """
     if not device_path.is_block_device():
-        raise UsageError(f"ブロックデバイスではありません: {device_path}", f"not a block device: {device_path}")
+        raise UsageError(
+            f"ブロックデバイスではありません: {mask_path(device_path)}", f"not a block device: {mask_path(device_path)}"
+        )
     device = devices.device_info(device_path)
     if typed_identity != identity_to_type(device):
         raise UsageError(
-            f"S/N が一致しません: {device_path}(何も書いていません)",
-            f"the serial number does not fit: {device_path} (nothing was written)",
+            f"S/N が一致しません: {mask_path(device_path)}(何も書いていません)",
+            f"the serial number does not fit: {mask_path(device_path)} (nothing was written)",
             hint_ja="preserve devices で表示される S/N(無い装置は容量のバイト数)を入力してください",
             hint_en="type the serial number that `preserve devices` shows (the size in bytes where there is none)",
         )
     if device.in_use or devices.is_in_use_exclusively(device_path):
         raise UsageError(
-            f"装置が使用中です: {device_path}({'、'.join(device.in_use)})",
-            f"the device is in use: {device_path} ({', '.join(device.in_use)})",
+            f"装置が使用中です: {mask_path(device_path)}({'、'.join(device.in_use)})",
+            f"the device is in use: {mask_path(device_path)} ({', '.join(device.in_use)})",
             hint_ja="マウントを解除してください",
             hint_en="unmount it first",
         )
@@ -117,15 +120,15 @@ def clone(
             )
         if any(devices.lies_on(segment.parent, device_path) for segment in image.segments):
             raise UsageError(
-                f"イメージがその媒体の上にあります: {image_path}",
-                f"the image lies on that medium: {image_path}",
+                f"イメージがその媒体の上にあります: {mask_path(image_path)}",
+                f"the image lies on that medium: {mask_path(image_path)}",
             )
         result = CloneResult(device, image.size, device.size_bytes)
         if case is None:
             _clone(image, device_path, result, algorithms, watcher)
             return result
         begin: dict[str, Any] = {
-            "image": str(image_path.absolute()),
+            "image": mask_path(image_path.absolute()),
             "auto": {"size": str(image.size), "device": for_ledger(device.to_json())},
             "typed": {"identity": typed_identity},
         }

@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from chain_of_custody import FileHash
 from chain_of_custody.errors import TargetError, UsageError
+from chain_of_custody.masking import mask_path, mask_text
 from preserve.output import sync_folder, target_error
 
 if TYPE_CHECKING:
@@ -101,31 +102,34 @@ def collect(
         )
     if target.suffix.lower() not in (".zip", ".tar"):
         raise UsageError(
-            f"書込み先は .zip か .tar にしてください: {target.name}",
-            f"the target must end in .zip or .tar: {target.name}",
+            f"書込み先は .zip か .tar にしてください: {mask_path(target.name)}",
+            f"the target must end in .zip or .tar: {mask_path(target.name)}",
         )
     manifest = target.with_name(target.name + ".manifest.jsonl")
     for path in (target, manifest):
         if os.path.lexists(path):
             raise target_error(path, FileExistsError())
     if not target.parent.is_dir():
-        raise TargetError(f"フォルダがありません: {target.parent}", f"no such folder: {target.parent}")
+        raise TargetError(
+            f"フォルダがありません: {mask_path(target.parent)}", f"no such folder: {mask_path(target.parent)}"
+        )
+    reason, item = mask_text(reason), mask_text(item)
     roots = [source.absolute() for source in sources]
     for root in roots:
         if not os.path.lexists(root):
-            raise UsageError(f"収集元がありません: {root}", f"no such source: {root}")
+            raise UsageError(f"収集元がありません: {mask_path(root)}", f"no such source: {mask_path(root)}")
         if target.absolute().is_relative_to(root):
             raise UsageError(
-                f"書込み先が収集元の中にあります: {target}",
-                f"the target lies inside the source: {target}",
+                f"書込み先が収集元の中にあります: {mask_path(target)}",
+                f"the target lies inside the source: {mask_path(target)}",
             )
     result = CollectResult(target, manifest)
     if case is None:
         _collect(roots, result, reason, watcher)
         return result
     begin: dict[str, Any] = {
-        "sources": [_shown(root) for root in roots],
-        "target": str(target.absolute()),
+        "sources": [mask_path(root) for root in roots],
+        "target": mask_path(target.absolute()),
         "typed": {"reason": reason, **({"item": item} if item else {})},
         "auto": {"scope": "logical", "format": target.suffix.lower().removeprefix(".")},
     }
@@ -453,8 +457,8 @@ def _verify(archive: Path, hashes: dict[str, tuple[str, int]], watcher: Watcher 
                 watcher.advance(len(block))
         if digest.hexdigest() != expected[0]:
             raise TargetError(
-                f"書庫から読み戻した内容が違います: {name}",
-                f"an entry reads back differently: {name}",
+                f"書庫から読み戻した内容が違います: {mask_path(name)}",
+                f"an entry reads back differently: {mask_path(name)}",
                 hint_ja="書込み先の媒体を確かめ、収集し直してください",
                 hint_en="check the target's medium and collect again",
             )
@@ -472,7 +476,9 @@ def _verify(archive: Path, hashes: dict[str, tuple[str, int]], watcher: Watcher 
                     check(_utf8(member.name), stream)
     if left:
         missing = next(iter(left))
-        raise TargetError(f"書庫に入っていません: {missing}", f"missing from the archive: {missing}")
+        raise TargetError(
+            f"書庫に入っていません: {mask_path(missing)}", f"missing from the archive: {mask_path(missing)}"
+        )
 
 
 def _body(result: CollectResult) -> dict[str, Json]:
@@ -482,11 +488,11 @@ def _body(result: CollectResult) -> dict[str, Json]:
         "folders": str(result.folders),
         "links": str(result.links),
         "bytes": str(result.bytes),
-        "archive": result.archive.name,
-        "manifest": result.manifest.name,
-        "skipped": [{"path": one.path, "reason": one.reason} for one in result.skipped[:100]],
+        "archive": mask_path(result.archive.name),
+        "manifest": mask_path(result.manifest.name),
+        "skipped": [{"path": mask_path(one.path), "reason": one.reason} for one in result.skipped[:100]],
         "skipped_count": str(len(result.skipped)),
-        "changed": list(result.changed[:100]),
+        "changed": [mask_path(one) for one in result.changed[:100]],
         "result": {"ja": words[0], "en": words[1]},
         "seconds": f"{result.seconds:.1f}",
     }

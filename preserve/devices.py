@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from chain_of_custody.errors import EvidenceError, UsageError
+from chain_of_custody.masking import mask_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,12 +188,12 @@ def _scsi_serial(device: Path) -> str | None:
 
 def _uses(system: System, name: str, numbers: set[str]) -> list[str]:
     found = [
-        f"mounted at {place} ({'read-write' if writable else 'read-only'})"
+        f"mounted at {mask_path(place)} ({'read-write' if writable else 'read-only'})"
         for number, place, writable, _ in system.mounts()
         if number in numbers
     ]
     found += [
-        f"swap {swap}"
+        f"swap {mask_path(swap)}"
         for swap in system.swaps()
         if Path(swap).name == name or (system.sys_block / name / Path(swap).name).exists()
     ]
@@ -223,16 +224,16 @@ def device_info(path: Path, *, system: System | None = None, look_inside: bool =
         real_path = path.resolve(strict=True)
         status = real_path.stat()
     except OSError as error:
-        raise EvidenceError(f"装置がありません: {path}", f"no such device: {path}") from error
+        raise EvidenceError(f"装置がありません: {mask_path(path)}", f"no such device: {mask_path(path)}") from error
     if not stat.S_ISBLK(status.st_mode) and system.root == Path("/"):
-        raise UsageError(f"ブロックデバイスではありません: {path}", f"not a block device: {path}")
+        raise UsageError(f"ブロックデバイスではありません: {mask_path(path)}", f"not a block device: {mask_path(path)}")
     return _describe(system, real_path.name, path, look_inside=look_inside)
 
 
 def _describe(system: System, name: str, path: Path, *, look_inside: bool) -> Device:
     folder = system.sys_block / name
     if not folder.exists():
-        raise EvidenceError(f"装置がありません: {path}", f"no such device: {path}")
+        raise EvidenceError(f"装置がありません: {mask_path(path)}", f"no such device: {mask_path(path)}")
     real = folder.resolve()
     is_partition = (folder / "partition").exists()
     whole = real.parent if is_partition else real
@@ -248,10 +249,10 @@ def _describe(system: System, name: str, path: Path, *, look_inside: bool) -> De
     if look_inside and size:
         inside = _look_inside(path)
     vendor = _text(device / "vendor") or udev.get("ID_VENDOR") or usb.get("vendor")
-    backing = _text(folder / "loop/backing_file")
+    backing = mask_path(_text(folder / "loop/backing_file") or "") or None
     hidden, smart = (_hidden_area(path, real), _smart(path)) if look_inside and not is_partition else (NOT_KNOWN,) * 2
     return Device(
-        path=str(path),
+        path=mask_path(path),
         kind="partition" if is_partition else _kind(name, real),
         size_bytes=size,
         logical_sector_bytes=logical,

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from chain_of_custody.errors import UsageError
+from chain_of_custody.masking import mask_text
 from preserve.output import Buffer, OutputFile, data_sync, forget_cached, pread_all, pwrite_all, target_error
 from preserve.pieces import CHUNK_SIZE, CHUNKS_PER_PIECE, PIECE_SIZE
 
@@ -89,7 +90,7 @@ def segment_name(first: str, number: int) -> str:
     """
     match = re.search(r"\.([A-Za-z])01$", first)
     if match is None:
-        raise UsageError(f"E01 の名前ではありません: {first}", f"not the name of an E01: {first}")
+        raise UsageError(f"E01 の名前ではありません: {mask_text(first)}", f"not the name of an E01: {mask_text(first)}")
     stem, letter = first[: match.start(1)], match[1]
     if number <= 99:
         return f"{stem}{letter}{number:02d}"
@@ -97,8 +98,8 @@ def segment_name(first: str, number: int) -> str:
     first_letter = ord(letter.upper()) + rest // 676
     if first_letter > ord("Z"):
         raise UsageError(
-            f"分割数が多すぎます(.{_LAST_EXTENSION} を超える): {first}",
-            f"too many segments (past .{_LAST_EXTENSION}): {first}",
+            f"分割数が多すぎます(.{_LAST_EXTENSION} を超える): {mask_text(first)}",
+            f"too many segments (past .{_LAST_EXTENSION}): {mask_text(first)}",
             hint_ja="--segment-size を大きくしてください",
             hint_en="give a larger --segment-size",
         )

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import EvidenceError, UsageError, VerificationError
+from chain_of_custody.masking import mask_path
 from preserve.acquire import acquire
 from preserve.image import open_image
 from preserve.preflight import Opened
@@ -59,21 +60,22 @@ def export(request: Request, *, case: Case | None = None, watcher: Watcher | Non
     """
     if request.source.is_block_device():
         raise UsageError(
-            f"装置は export できません: {request.source}",
-            f"a device cannot be exported: {request.source}",
+            f"装置は export できません: {mask_path(request.source)}",
+            f"a device cannot be exported: {mask_path(request.source)}",
             hint_ja="preserve image を使ってください",
             hint_en="use `preserve image`",
         )
     with open_image(request.source) as image:
         if image.size == 0:
             raise EvidenceError(
-                f"イメージが 0 バイトです: {request.source}", f"the image has no bytes: {request.source}"
+                f"イメージが 0 バイトです: {mask_path(request.source)}",
+                f"the image has no bytes: {mask_path(request.source)}",
             )
         for target in request.targets:
             if target.path.exists() and any(target.path.samefile(segment) for segment in image.segments):
                 raise UsageError(
-                    f"書込み先が元のイメージと同じです: {target.path}",
-                    f"the target is the image itself: {target.path}",
+                    f"書込み先が元のイメージと同じです: {mask_path(target.path)}",
+                    f"the target is the image itself: {mask_path(target.path)}",
                 )
         source = _Exported(image, recorded_unreadable(request.source, image.size))
         has_table = any(":" in volume.layer for volume in open_volumes(image)[0])
@@ -94,8 +96,8 @@ def export(request: Request, *, case: Case | None = None, watcher: Watcher | Non
         ]
         if wrong:
             raise VerificationError(
-                f"元のイメージの記録ハッシュと一致しません({', '.join(wrong)}): {request.source}",
-                f"the image does not have the hash that it carries ({', '.join(wrong)}): {request.source}",
+                f"元のイメージの記録ハッシュと一致しません({', '.join(wrong)}): {mask_path(request.source)}",
+                f"the image does not have the hash that it carries ({', '.join(wrong)}): {mask_path(request.source)}",
                 hint_ja="書き出しは読めた内容どおりに完了しています。元のイメージを preserve verify で調べてください",
                 hint_en="the copy holds what could be read; examine the image with `preserve verify`",
             )

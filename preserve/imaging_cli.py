@@ -14,6 +14,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, text
 from chain_of_custody.errors import InterruptedRunError, UsageError, VerificationError
+from chain_of_custody.masking import mask_path, mask_text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
 from preserve.watcher import Watcher
 
@@ -41,8 +42,8 @@ def parse_size(value: str) -> int:
     match = re.fullmatch(r"(\d+)\s*([kKmMgGtT]?)(?:i?[bB])?", value.strip())
     if match is None or int(match[1]) == 0:
         raise UsageError(
-            f"大きさとして読めません: {value}",
-            f"not a size: {value}",
+            f"大きさとして読めません: {mask_text(value)}",
+            f"not a size: {mask_text(value)}",
             hint_ja="例: 2GiB、650MiB",
             hint_en="for example: 2GiB, 650MiB",
         )
@@ -201,7 +202,10 @@ def _targets(target: Path, also: list[Path] | None, wanted: str | None) -> tuple
 
     if wanted not in (None, "e01", "raw"):
         raise UsageError(
-            f"使えない形式です: {wanted}", f"no such format: {wanted}", hint_ja="e01 か raw", hint_en="e01 or raw"
+            f"使えない形式です: {mask_text(wanted or '')}",
+            f"no such format: {mask_text(wanted or '')}",
+            hint_ja="e01 か raw",
+            hint_en="e01 or raw",
         )
     first = Target(target, wanted if wanted in ("e01", "raw") else format_of(target))  # type: ignore[arg-type]
     if first.format == "e01" and target.suffix == "":
@@ -304,8 +308,8 @@ def image(
 def _check_compression(compression: str) -> None:
     if compression not in ("fast", "best", "none"):
         raise UsageError(
-            f"使えない圧縮です: {compression}",
-            f"no such compression: {compression}",
+            f"使えない圧縮です: {mask_text(compression)}",
+            f"no such compression: {mask_text(compression)}",
             hint_ja="fast、best、none のどれか",
             hint_en="one of fast, best, none",
         )
@@ -314,8 +318,8 @@ def _check_compression(compression: str) -> None:
 def _say_protection(protection: str, *, direct: bool, source: Path) -> None:
     if protection == "none":
         console.notice(
-            f"注意: {source} は書込防止されていません(読取専用では開いています)",
-            f"note: {source} is not write-protected (it is opened read-only)",
+            f"注意: {mask_path(source)} は書込防止されていません(読取専用では開いています)",
+            f"note: {mask_path(source)} is not write-protected (it is opened read-only)",
         )
     elif protection == "software":
         console.notice("書込防止(ソフトウェア): 読取専用フラグ", "write protection (software): the read-only flag")
@@ -328,8 +332,8 @@ def _say_protection(protection: str, *, direct: bool, source: Path) -> None:
 
 def _interrupted(request: Request) -> NoReturn:
     raise InterruptedRunError(
-        f"中断しました: {request.targets[0].path}",
-        f"stopped: {request.targets[0].path}",
+        f"中断しました: {mask_path(request.targets[0].path)}",
+        f"stopped: {mask_path(request.targets[0].path)}",
         hint_ja="同じコマンドに --resume を付ければ続きから再開します",
         hint_en="the same command with --resume goes on from there",
     )
@@ -347,7 +351,7 @@ def _report(request: Request, result: Result, *, as_json: bool) -> None:
                 "unreadable_sectors": result.unreadable_sectors,
                 "zero_bytes": result.zero_bytes,
                 "padding": result.padding,
-                "files": [str(path) for path in (*result.files, *result.sidecars)],
+                "files": [mask_path(path) for path in (*result.files, *result.sidecars)],
                 "result": {"ja": words[0], "en": words[1]},
                 "is_equal": result.is_equal if result.checks or result.reread is not None else None,
                 "is_resumed": result.is_resumed,
@@ -369,12 +373,12 @@ def _report(request: Request, result: Result, *, as_json: bool) -> None:
                 f"  うち {result.recomputed_from_target:,} バイトのハッシュは書込み先から再計算",
                 f"  hashes of {result.recomputed_from_target:,} bytes of it were computed from the target",
             )
-        shown = [str(target.path) for target in request.targets]
+        shown = [mask_path(target.path) for target in request.targets]
         _line(
             f"保存先: {'、'.join(shown)}({len(result.files)} ファイル)",
             f"Written: {', '.join(shown)} ({len(result.files)} files)",
         )
-        beside = [str(request.targets[0].sidecar(ending)) for ending in (".json", ".map")]
+        beside = [mask_path(request.targets[0].sidecar(ending)) for ending in (".json", ".map")]
         _line(
             f"  ハッシュと読取不能箇所: {'、'.join(beside)}",
             f"  hashes and unreadable places: {', '.join(beside)}",
@@ -385,7 +389,7 @@ def _report(request: Request, result: Result, *, as_json: bool) -> None:
                 f"Next: triage scan {shown[0]}",
             )
     if not result.is_equal:
-        json_path = request.targets[0].sidecar(".json")
+        json_path = mask_path(request.targets[0].sidecar(".json"))
         raise VerificationError(
             f"NG: {words[0]}",
             f"NG: {words[1]}",
@@ -629,22 +633,24 @@ def collect(
     if as_json:
         console.print_json(
             {
-                "archive": str(result.archive),
-                "manifest": str(result.manifest),
+                "archive": mask_path(result.archive),
+                "manifest": mask_path(result.manifest),
                 "files": result.files,
                 "folders": result.folders,
                 "links": result.links,
                 "bytes": result.bytes,
-                "skipped": [{"path": one.path, "reason": one.reason} for one in result.skipped],
-                "changed": result.changed,
+                "skipped": [{"path": mask_path(one.path), "reason": one.reason} for one in result.skipped],
+                "changed": [mask_path(one) for one in result.changed],
                 "result": {"ja": words[0], "en": words[1]},
             },
         )
     else:
         _line(f"結果: {words[0]}", f"Result: {words[1]}")
         for one in result.skipped[:50]:
-            _line(f"  読取不能: {one.path}: {one.reason}", f"  not read: {one.path}: {one.reason}")
-        _line(f"保存先: {result.archive}、{result.manifest}", f"Written: {result.archive}, {result.manifest}")
+            shown = mask_path(one.path)
+            _line(f"  読取不能: {shown}: {one.reason}", f"  not read: {shown}: {one.reason}")
+        archive, manifest = mask_path(result.archive), mask_path(result.manifest)
+        _line(f"保存先: {archive}、{manifest}", f"Written: {archive}, {manifest}")
     if not result.is_complete:
         sys.exit(console.EXIT_PARTIAL)
 

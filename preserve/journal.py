@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from chain_of_custody.errors import TargetError
+from chain_of_custody.masking import mask_path
 from preserve.output import pread_all, pwrite_all, sync_folder, target_error
 from preserve.pieces import PieceList
 
@@ -91,8 +92,8 @@ class Journal:
         except BlockingIOError as error:
             os.close(self._fd)
             raise TargetError(
-                f"同じ書込み先への取得が実行中です: {self.path}",
-                f"another run is writing to this target: {self.path}",
+                f"同じ書込み先への取得が実行中です: {mask_path(self.path)}",
+                f"another run is writing to this target: {mask_path(self.path)}",
                 hint_ja="終わるのを待つか、別の名前を指定してください",
                 hint_en="wait for it, or give another name",
             ) from error
@@ -133,8 +134,8 @@ def read_journal(path: Path) -> tuple[State, int]:
         fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
     except OSError as error:
         raise TargetError(
-            f"再開できる作業がありません: {path}",
-            f"there is no run to resume: {path}",
+            f"再開できる作業がありません: {mask_path(path)}",
+            f"there is no run to resume: {mask_path(path)}",
             hint_ja="--resume なしで新しく取得してください(完了した作業の状態ファイルは消されています)",
             hint_en="start anew without --resume (a finished run leaves no state file)",
         ) from error
@@ -155,8 +156,8 @@ def read_journal(path: Path) -> tuple[State, int]:
         os.close(fd)
     if not state.head:
         raise TargetError(
-            f"状態ファイルが壊れていて再開できません: {path}",
-            f"the state file is damaged beyond use: {path}",
+            f"状態ファイルが壊れていて再開できません: {mask_path(path)}",
+            f"the state file is damaged beyond use: {mask_path(path)}",
             hint_ja="作りかけのファイルを別の場所に移し、最初から取得してください",
             hint_en="move the unfinished files elsewhere and start anew",
         )

@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import TargetError
+from chain_of_custody.masking import mask_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,22 +34,22 @@ def target_error(path: Path, error: OSError) -> TargetError:
     """The TargetError for an OSError of a target, with what the user can do next."""
     if isinstance(error, FileExistsError):
         return TargetError(
-            f"書込み先がすでにあります: {path}",
-            f"the target exists already: {path}",
+            f"書込み先がすでにあります: {mask_path(path)}",
+            f"the target exists already: {mask_path(path)}",
             hint_ja="既存のファイルは上書きしません。別の名前を指定するか、中断した作業なら --resume を付けてください",
             hint_en="existing files are never overwritten: give another name, or --resume for a run that was stopped",
         )
     what = error.strerror or type(error).__name__
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TargetError(
-            f"書込み先の空きがなくなりました: {path}",
-            f"the target is full: {path}",
+            f"書込み先の空きがなくなりました: {mask_path(path)}",
+            f"the target is full: {mask_path(path)}",
             hint_ja="空きを作って同じコマンドに --resume を付ければ続きから再開します",
             hint_en="make room and give the same command with --resume to go on from there",
         )
     return TargetError(
-        f"書込み先に書けません: {path} ({what})",
-        f"cannot write the target: {path} ({what})",
+        f"書込み先に書けません: {mask_path(path)} ({what})",
+        f"cannot write the target: {mask_path(path)} ({what})",
         hint_ja="媒体と接続を確かめ、同じコマンドに --resume を付けてください",
         hint_en="check medium and connection, then give the same command with --resume",
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from chain_of_custody.errors import EvidenceError, HozenError, TargetError, UsageError
+from chain_of_custody.masking import mask_path, mask_text
 from preserve import devices
 from preserve.ewf_writer import DEFAULT_SEGMENT_SIZE, most_segments, segment_name
 from preserve.output import target_error
@@ -32,7 +33,7 @@ def check_targets(request: Request, size: int) -> None:
     """Refuse target names that cannot work, before anything is opened. Raises UsageError, TargetError."""
     if not request.targets:
         raise UsageError("書込み先がありません", "no target")
-    unknown = [name for name in request.algorithms if name not in ALGORITHMS]
+    unknown = [mask_text(name) for name in request.algorithms if name not in ALGORITHMS]
     if unknown or not request.algorithms:
         raise UsageError(
             f"使えないハッシュです: {', '.join(unknown) or '(なし)'}",
@@ -45,21 +46,21 @@ def check_targets(request: Request, size: int) -> None:
         folder = target.path.parent
         if not folder.is_dir():
             raise TargetError(
-                f"書込み先のフォルダがありません: {folder}",
-                f"the target's folder does not exist: {folder}",
+                f"書込み先のフォルダがありません: {mask_path(folder)}",
+                f"the target's folder does not exist: {mask_path(folder)}",
                 hint_ja="フォルダを作ってからもう一度実行してください",
                 hint_en="make the folder first",
             )
         if target.format == "e01" and not target.path.name.lower().endswith(".e01"):
             raise UsageError(
-                f"E01 の書込み先は .E01 で終わる名前にしてください: {target.path.name}",
-                f"the name of an E01 must end in .E01: {target.path.name}",
+                f"E01 の書込み先は .E01 で終わる名前にしてください: {mask_path(target.path.name)}",
+                f"the name of an E01 must end in .E01: {mask_path(target.path.name)}",
             )
         stem = target.stem.absolute()
         if stem in seen:
             raise UsageError(
-                f"二つの書込み先が同じ名前です(拡張子を除く): {target.path}",
-                f"two targets have the same name (but for the ending): {target.path}",
+                f"二つの書込み先が同じ名前です(拡張子を除く): {mask_path(target.path)}",
+                f"two targets have the same name (but for the ending): {mask_path(target.path)}",
                 hint_ja="disk.json などが重なります。別のフォルダか別の名前にしてください",
                 hint_en="their disk.json would be one file: use another folder or another name",
             )
@@ -95,8 +96,8 @@ def _check_limits(target: Target, request: Request, size: int) -> None:
             )
     if devices.file_system_of(target.path.parent)[1] in ("vfat", "msdos") and (segment or size) > FAT_LIMIT:
         raise UsageError(
-            f"書込み先が FAT のため 4 GiB 以上のファイルを作れません: {target.path}",
-            f"the target's file system is FAT: no file of 4 GiB or more: {target.path}",
+            f"書込み先が FAT のため 4 GiB 以上のファイルを作れません: {mask_path(target.path)}",
+            f"the target's file system is FAT: no file of 4 GiB or more: {mask_path(target.path)}",
             hint_ja="--segment-size 2GiB を付けてください",
             hint_en="add --segment-size 2GiB",
         )
@@ -116,8 +117,8 @@ def check_space(request: Request, size: int, watcher: Watcher) -> None:
             continue
         if is_sure:
             raise TargetError(
-                f"書込み先の空きが足りません: 必要 {total:,} バイト、空き {free:,} バイト({path.parent})",
-                f"not enough room: {total:,} bytes needed, {free:,} free ({path.parent})",
+                f"書込み先の空きが足りません: 必要 {total:,} バイト、空き {free:,} バイト({mask_path(path.parent)})",
+                f"not enough room: {total:,} bytes needed, {free:,} free ({mask_path(path.parent)})",
                 hint_ja="空きを作るか、--format e01(圧縮)にしてください",
                 hint_en="make room, or use --format e01 (compressed)",
             )
@@ -152,8 +153,8 @@ def check_new(target: Target, segment_size: int) -> None:
             raise target_error(path, FileExistsError())
     if target.sidecar(".resume").exists():
         raise TargetError(
-            f"中断した取得の状態ファイルがあります: {target.sidecar('.resume')}",
-            f"there is the state file of a run that was stopped: {target.sidecar('.resume')}",
+            f"中断した取得の状態ファイルがあります: {mask_path(target.sidecar('.resume'))}",
+            f"there is the state file of a run that was stopped: {mask_path(target.sidecar('.resume'))}",
             hint_ja="続きから再開するなら同じコマンドに --resume を付けてください",
             hint_en="to go on from there give the same command with --resume",
         )
@@ -166,8 +167,8 @@ def check_empty(target: Target) -> None:
     found = sorted(entry.name for entry in root.iterdir() if entry.name not in ignored)
     if found:
         raise TargetError(
-            f"書込み先の媒体が空ではありません: {root}({len(found)} 件、例: {found[0]})",
-            f"the target's medium is not empty: {root} ({len(found)} entries, e.g. {found[0]})",
+            f"書込み先の媒体が空ではありません: {mask_path(root)}({len(found)} 件、例: {mask_path(found[0])})",
+            f"the target's medium is not empty: {mask_path(root)} ({len(found)} entries, e.g. {mask_path(found[0])})",
         )
 
 
@@ -224,8 +225,8 @@ def _protect(request: Request, source: FileSource, device: Device | None) -> Ope
     for target in request.targets:
         if target.path.exists() and target.path.samefile(request.source):
             raise UsageError(
-                f"書込み先が読取り元と同じです: {target.path}",
-                f"the target is the source: {target.path}",
+                f"書込み先が読取り元と同じです: {mask_path(target.path)}",
+                f"the target is the source: {mask_path(target.path)}",
             )
     if device is None:
         table = _table_of(request.source)
@@ -237,16 +238,16 @@ def _protect(request: Request, source: FileSource, device: Device | None) -> Ope
         uses = ["in use by the system"]
     if uses and not request.typed.live_reason:
         raise UsageError(
-            f"読取り元が使用中です: {request.source}({'、'.join(uses)})",
-            f"the source is in use: {request.source} ({', '.join(uses)})",
+            f"読取り元が使用中です: {mask_path(request.source)}({'、'.join(uses)})",
+            f"the source is in use: {mask_path(request.source)} ({', '.join(uses)})",
             hint_ja='マウントを解除してください。稼働中のまま取得するなら --live "理由" を付けてください',
             hint_en='unmount it; to image it while in use give --live "REASON"',
         )
     for target in request.targets:
         if devices.lies_on(target.path.parent, request.source):
             raise UsageError(
-                f"書込み先が読取り元の媒体の上にあります: {target.path}",
-                f"the target lies on the source: {target.path}",
+                f"書込み先が読取り元の媒体の上にあります: {mask_path(target.path)}",
+                f"the target lies on the source: {mask_path(target.path)}",
                 hint_ja="別の媒体に書き込んでください",
                 hint_en="write to another medium",
             )

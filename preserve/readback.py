@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from blake3 import blake3
 
+from chain_of_custody.masking import mask_path
 from preserve.ewf_writer import COMPRESSED, EwfWriter, Place
 from preserve.image import open_image, stream
 from preserve.output import forget_cached, pread_all
@@ -274,7 +275,7 @@ def verify_target(
         else:
             agree = all(digests[name].digest().hex() == value for name, value in stored.items() if name in digests)
         return TargetCheck(
-            path=str(first),
+            path=mask_path(first),
             hashes={name: digest.digest().hex() for name, digest in digests.items()},
             differing=tuple(differing_ranges(sorted(set(wrong)), size)),
             unreadable=unreadable,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from chain_of_custody.masking import mask_text
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,7 +35,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What a person said; recorded as typed (手入力), never as read by the machine."""
+    """What a person said, My Numbers masked; recorded as typed (手入力), never as read by the machine."""
 
     item: str = ""
     description: str = ""
@@ -43,6 +45,10 @@ class Typed:
     case_number: str = ""
     notes: str = ""
     live_reason: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            object.__setattr__(self, name, mask_text(value))
 
     def to_json(self) -> dict[str, str]:
         """The fields that were given."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import HozenError
+from chain_of_custody.masking import mask_path
 from preserve.acquire import TOOL, acquire
 from preserve.image import open_image
 from preserve.preflight import Opened
@@ -113,7 +114,7 @@ def _run(result: SelftestResult, folder: Path | None) -> None:
                 with open_image(path) as image:
                     problem = check(image, work)
             except (HozenError, OSError, ValueError) as error:
-                problem = f"{type(error).__name__}: {error}"
+                problem = mask_path(f"{type(error).__name__}: {error}")
             result.checks.append(Check(ja, en, not problem, problem))
     result.seconds = time.monotonic() - started
 

@@ -15,6 +15,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from chain_of_custody.errors import EvidenceError, UsageError
+from chain_of_custody.masking import mask_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +76,7 @@ class FileSource:
     """A block device or a file, opened read-only. Raises EvidenceError where it cannot be opened."""
 
     def __init__(self, path: Path, *, sector_size: int = 512, direct: bool = True) -> None:
-        self.name = str(path)
+        self.name = mask_path(path)
         self._path = path
         self.sector_size = sector_size
         self.is_direct = False
@@ -84,14 +85,17 @@ class FileSource:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
                 raise UsageError(
-                    f"フォルダはイメージにできません: {path}",
-                    f"a folder cannot be imaged: {path}",
+                    f"フォルダはイメージにできません: {mask_path(path)}",
+                    f"a folder cannot be imaged: {mask_path(path)}",
                     hint_ja="フォルダとファイルの保全には preserve collect を使ってください",
                     hint_en="use `preserve collect` for folders and files",
                 )
             self.is_device = stat.S_ISBLK(mode)
             if not self.is_device and not stat.S_ISREG(mode):
-                raise UsageError(f"ファイルでも装置でもありません: {path}", f"neither a file nor a device: {path}")
+                raise UsageError(
+                    f"ファイルでも装置でもありません: {mask_path(path)}",
+                    f"neither a file nor a device: {mask_path(path)}",
+                )
             self._fd = -1
             if direct and hasattr(os, "O_DIRECT"):
                 with contextlib.suppress(OSError):
@@ -103,8 +107,8 @@ class FileSource:
             self.size = os.lseek(self._fd, 0, os.SEEK_END)
         except OSError as error:
             raise EvidenceError(
-                f"読取り元を開けません: {path}({error.strerror})",
-                f"cannot open the source: {path} ({error.strerror})",
+                f"読取り元を開けません: {mask_path(path)}({error.strerror})",
+                f"cannot open the source: {mask_path(path)} ({error.strerror})",
                 hint_ja="名前と権限を確かめてください(装置を読むには管理者権限が要ります)",
                 hint_en="check the name and your rights (reading a device takes administrator rights)",
             ) from error
@@ -180,7 +184,7 @@ class ImageSource:
 
     def __init__(self, image: Image) -> None:
         self.image = image
-        self.name = image.layer
+        self.name = mask_path(image.layer)
         self.size = image.size
         self.sector_size = image.sector_size
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from chain_of_custody.masking import mask_path
 from preserve import devices
 from preserve.pieces import PIECE_SIZE, piece_count
 from preserve.source import FileSource, SourceGoneError, aligned_buffer
@@ -69,12 +70,12 @@ def wipe_check(path: Path, *, case: Case | None = None, watcher: Watcher | None 
     try:
         if device is not None:
             source.sector_size = source.smallest_read = devices.sector_sizes(source.fd)[0]
-        result = WipeResult(str(path), source.size, device, sector_size=source.sector_size)
+        result = WipeResult(mask_path(path), source.size, device, sector_size=source.sector_size)
         if case is None:
             _check(source, result, watcher)
             return result
         begin: dict[str, Any] = {
-            "path": str(path),
+            "path": mask_path(path),
             "auto": {"size": str(source.size)} | ({"device": _texts(device.to_json())} if device else {}),
             "method": "read of every byte, compared with zero",
         }
