@@ -22,6 +22,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
+from timeline.parsers import (
+    bodyfile,
+    dhcpd_leases,
+    fsevents,
+    journal,
+    journal_export,
+    login_records,
+    mail,
+    mapped,
+    package_log,
+    plaso_json,
+    shell_history,
+    syslog,
+    table,
+    unified_log,
+    w3c_log,
+    weblog,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -46,4 +65,21 @@ class Parser(Protocol):
         ...
 
 
-PARSERS: tuple[Parser, ...] = ()
+PARSERS: tuple[Parser, ...] = (
+    bodyfile,
+    dhcpd_leases,
+    fsevents,
+    journal,
+    journal_export,
+    login_records,
+    mail,
+    mapped,
+    package_log,
+    plaso_json,
+    shell_history,
+    syslog,
+    table,
+    unified_log,
+    w3c_log,
+    weblog,
+)
