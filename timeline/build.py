@@ -3,10 +3,11 @@
 ```python
 from pathlib import Path
 import chain_of_custody
-from timeline.build import BuildOptions, build
+from timeline.build import BuildOptions, build, check_request
 
 with chain_of_custody.open_case(Path("2026-014.case")) as case:
-    outcome = build([Path("disk.E01"), Path("logs")], case, BuildOptions(zone="Asia/Tokyo"))
+    sources = check_request([Path("disk.E01"), Path("logs")], "Asia/Tokyo")
+    outcome = build(sources, case, BuildOptions(zone="Asia/Tokyo"))
     print(outcome.exit_code, outcome.folder)
 ```
 The path of the data: survey of each source (volumes, files, which parser reads what; file-system times are written
@@ -36,6 +37,7 @@ from timeline.event import Problem
 from timeline.reading import Job, JobResult, ReadResult, ReadTask, masked, start_pass
 from timeline.rows import Rows
 from timeline.sources import Context
+from timeline.store import BUILDS, FORMAT, SOURCE_COLUMNS
 from timeline.survey import PlaceSurvey, SourceSurvey, survey
 
 if TYPE_CHECKING:
@@ -46,27 +48,7 @@ if TYPE_CHECKING:
     from chain_of_custody.jcs import Json
     from timeline.event import ZoneBasis
 
-BUILDS = "timeline"
-"""Folder of a case that holds its builds, each `<number>-<name of the first source>`."""
 EVENTS = "events"
-FORMAT = 1
-SOURCE_COLUMNS = (
-    "source_id",
-    "source",
-    "parser",
-    "layer",
-    "path",
-    "size",
-    "state",
-    "sha256",
-    "rows",
-    "rows_with_time",
-    "host",
-    "clock",
-    "zone",
-    "zone_basis",
-)
-"""Columns of `sources.parquet`."""
 _JOBS_PER_TASK = 64
 _BYTES_PER_TASK = 8 << 20
 _SMALL_FOLDER = 20_000  # files of one folder that travel with a task, so that parsers find what belongs together
@@ -98,7 +80,10 @@ class BuildOutcome:
 
 
 def check_request(sources: Sequence[Path], zone: str | None) -> list[Path]:
-    """The sources, each once, in the order given. Raises UsageError, before a case is made for them."""
+    """The sources, each once, in the order given; says which were given twice. Raises UsageError.
+
+    A command calls it before a case is made for the sources.
+    """
     if zone is not None and not times.is_zone(zone):
         raise UsageError(
             f"時間帯が分かりません: {zone}",
@@ -139,11 +124,11 @@ def _is_below(path: Path, folder: Path) -> bool:
 
 
 def build(sources: Sequence[Path], case: Case, options: BuildOptions) -> BuildOutcome:
-    """Build a timeline of `sources` and record it in `case`.
+    """Build a timeline of `sources`, as `check_request` gave them, and record it in `case`.
 
     Raises EvidenceError, TargetError, LedgerError, UsageError; KeyboardInterrupt leaves a state that `resume` takes up.
     """
-    return _Build(check_request(sources, options.zone), case, options).run()
+    return _Build(sources, case, options).run()
 
 
 @dataclass(slots=True)
@@ -265,7 +250,7 @@ class _Build:
             for place in one.places:
                 context = self._context(one)
                 if place.kind:
-                    self.sources.append(_Source(number, one, place, None, context, f"filesystem-{number:06d}"))
+                    self.sources.append(_Source(number, one, place, None, context, f"{number:06d}"))
                     number += 1
                 for file, recognised in zip(place.files, place.recognised, strict=True):
                     for parser in recognised.parsers:
@@ -422,6 +407,7 @@ class _Build:
             yield {
                 "source_id": source.source_id,
                 "source": mask_text(source.survey.name),
+                "input": mask_text(str(source.survey.path.resolve())),
                 "parser": job.parser if job is not None else filesystem_times.NAME,
                 "layer": mask_text(source.place.place.layer) + (f":{path}" if path else ""),
                 "path": path,

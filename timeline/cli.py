@@ -11,6 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
+from timeline import question_cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +79,17 @@ def build(
         int,
         typer.Option("--jobs", min=1, max=256, help=text("並列数(結果は変わらない)", "processes (same result)")),
     ] = os.cpu_count() or 1,
+    mappings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--mapping",
+            metavar="FILE",
+            help=text(
+                "CSV・JSON Lines のログの対応表(TOML、複数可。同梱の対応表より先に使う)",
+                "TOML mapping of a log in CSV or JSON lines (repeatable; tried before those that come with the program)",
+            ),
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help=text("中断した作成を続ける", "go on where it stopped"))
     ] = False,
@@ -89,11 +101,13 @@ def build(
 ) -> None:
     """Build a timeline."""
     from timeline import build as building  # noqa: PLC0415 - `--help` must not load the readers
+    from timeline.parsers import mapped  # noqa: PLC0415
 
-    building.check_request(sources, zone)
-    options = building.BuildOptions(out=out, zone=zone, host=host, jobs=jobs, resume=resume)
+    settings = {"mappings": mapped.declare(mappings)} if mappings else {}
+    paths = building.check_request(sources, zone)
+    options = building.BuildOptions(out=out, zone=zone, host=host, jobs=jobs, resume=resume, settings=settings)
     with case_for(case, sources[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="timeline") as opened:
-        outcome = building.build(sources, opened, options)
+        outcome = building.build(paths, opened, options)
     if as_json:
         console.print_json(dict(outcome.summary) | {"folder": str(outcome.folder)})
     else:
@@ -145,6 +159,9 @@ def _print_summary(summary: Mapping[str, Any], folder: Path) -> None:
             "next: timeline show, timeline stats, timeline export",
         )
     )
+
+
+question_cli.register(app)
 
 
 def main() -> None:

@@ -230,3 +230,41 @@ def text(time_ns: int | None, offset: int = 0, *, digits: int = 9) -> str:
         return ""
     shown = f".{fraction:09d}"[: digits + 1] if digits else ""
     return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + shown + offset_name(offset)
+
+
+def utc_offset_minutes(time_ns: int, zone: str) -> int:
+    """Minutes east of UTC of `zone` at a moment. Raises ValueError for an unknown zone."""
+    if zone == "UTC":
+        return 0
+    if zone[:1] in "+-":
+        return offset_minutes(zone)
+    if zone == "Asia/Tokyo":
+        return 540  # also for the summers of 1948 to 1951: JST is what is meant
+    from datetime import tzinfo  # noqa: PLC0415 - start-up time
+
+    try:
+        found = _zone(zone)
+    except (KeyError, OSError) as error:
+        raise ValueError(zone) from error
+    assert isinstance(found, tzinfo)
+    try:
+        offset = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=time_ns // NS)).astimezone(found).utcoffset()
+    except OverflowError:
+        return 0
+    return offset // timedelta(minutes=1) if offset is not None else 0
+
+
+def shown(time_ns: int | None, zone: str, *, known: bool = True, digits: int = 9) -> str:
+    """A time as people read it, in `zone`: `2026-11-24T09:00:00.000000000+09:00`.
+
+    A wall time of unknown zone (`known` false) is shown as it is, with `-00:00`, which says that no zone is known
+    (RFC 5322 3.3). Empty for None.
+    """
+    if time_ns is None:
+        return ""
+    if known:
+        return text(time_ns, utc_offset_minutes(time_ns, zone), digits=digits)
+    return text(time_ns, 0, digits=digits)[:-6] + UNKNOWN_OFFSET
+
+
+UNKNOWN_OFFSET = "-00:00"

@@ -1,0 +1,200 @@
+# ruff: noqa: S608 - statements are put together from names of this program; values are parameters
+"""Questions to the store: events by filter, around a moment, counts. Everything is read, nothing is changed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chain_of_custody.errors import UsageError
+from timeline import times
+from timeline.event import INT64_MAX, INT64_MIN
+from timeline.filters import Filter, event_of, moment
+from timeline.kinds import sentence
+from timeline.store import EVENT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from chain_of_custody.errors import Language
+    from timeline.store import Store
+
+ORDER = "time_ns NULLS LAST, source_id, row"
+_COLUMNS = ", ".join(f'"{name}"' for name in EVENT_COLUMNS)
+
+
+def events(
+    store: Store, wanted: Filter, *, limit: int, offset: int = 0, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Events in order of their original time, those without a time last, as columns by name."""
+    condition, values = wanted.condition()
+    order = "time_ns DESC NULLS LAST, source_id DESC, row DESC" if newest_first else ORDER
+    # The page is found by the few columns that decide it; only its rows are read in full.
+    sql = (
+        f"WITH page AS (SELECT source_id, row FROM events WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?) "
+        f"SELECT {_COLUMNS} FROM events SEMI JOIN page USING (source_id, row) ORDER BY {order}"
+    )
+    for row in store.rows(sql, [*values, limit, offset]):
+        yield dict(zip(EVENT_COLUMNS, row, strict=True))
+
+
+def count(store: Store, wanted: Filter) -> int:
+    """How many events fit."""
+    condition, values = wanted.condition()
+    return int(next(store.rows(f"SELECT count(*) FROM events WHERE {condition}", values))[0])
+
+
+def event(store: Store, name: str) -> dict[str, Any]:
+    """The event of that name (`S12:345`). Raises UsageError where there is none."""
+    found = event_of(name)
+    row = None
+    if found is not None:
+        row = next(store.rows(f"SELECT {_COLUMNS} FROM events WHERE source_id = ? AND row = ?", found), None)
+    if row is None:
+        raise UsageError(
+            f"その事象はありません: {name}",
+            f"no such event: {name}",
+            hint_ja="timeline show の右端の番号(S12:345)を指定してください",
+            hint_en="name one by its number in timeline show, such as S12:345",
+        )
+    return dict(zip(EVENT_COLUMNS, row, strict=True))
+
+
+def around(
+    store: Store, center: str, span_ns: int, wanted: Filter, *, zone: str, limit: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """Events from `span_ns` before to `span_ns` after a moment or an event: (moment in ns, events nearest to it).
+
+    Raises UsageError.
+    """
+    at = event(store, center)["time_ns"] if event_of(center) is not None else moment(center, zone)
+    if at is None:
+        raise UsageError(f"{center} には時刻がありません", f"{center} has no time")
+    first, last = max(at - span_ns, INT64_MIN), min(at + span_ns, INT64_MAX)
+    condition, values = wanted.condition()
+    sql = (
+        f"WITH near AS (SELECT source_id, row FROM events WHERE {condition} AND time_ns BETWEEN ? AND ? "
+        f"ORDER BY abs(time_ns::HUGEINT - ?), source_id, row LIMIT ?) "
+        f"SELECT {_COLUMNS} FROM events SEMI JOIN near USING (source_id, row) "
+        f"WHERE time_ns BETWEEN ? AND ? ORDER BY {ORDER}"
+    )
+    rows = store.rows(sql, [*values, first, last, at, limit, first, last])
+    return at, [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows]
+
+
+def with_words(row: Mapping[str, Any], language: Language, zone: str) -> dict[str, Any]:
+    """An event with its sentence, its time as text, and its data taken apart: what `--json` gives."""
+    shown = dict(row)
+    shown["datetime"] = times.shown(row["time_ns"], zone, known=row["zone"] is not None)
+    shown["message"] = sentence(row["kind"], row, row["data"], language)
+    try:
+        shown["data"] = json.loads(row["data"])
+    except ValueError:
+        shown["data"] = {"text": row["data"]}
+    return shown
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a question in SQL gave: names of columns, rows, and whether there were more."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+    more: bool
+
+
+def query(store: Store, sql: str, *, limit: int, seconds: float) -> Answer:
+    """One SELECT (or EXPLAIN) of a user, read-only: no file, network or setting can be reached.
+
+    Raises UsageError for anything else, for an error in it, and where it takes longer than `seconds`.
+    """
+    import duckdb  # noqa: PLC0415 - start-up time
+
+    try:
+        statements = store.connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _refused(error) from error
+    allowed = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    if len(statements) != 1 or statements[0].type not in allowed:
+        raise UsageError(
+            "SELECT を 1 つだけ指定してください(時系列は読み取り専用です)",
+            "give exactly one SELECT: the timeline is read-only",
+            hint_ja='例: timeline query "SELECT kind, count(*) FROM events GROUP BY kind"',
+            hint_en='such as: timeline query "SELECT kind, count(*) FROM events GROUP BY kind"',
+        )
+    store.lock()
+    timer = threading.Timer(seconds, store.connection.interrupt)
+    timer.start()
+    try:
+        cursor = store.connection.execute(statements[0])
+        rows = cursor.fetchmany(limit + 1)
+        columns = tuple(str(one[0]) for one in cursor.description or ())
+    except duckdb.InterruptException as error:
+        raise UsageError(
+            f"{seconds:g} 秒以内に終わらなかったため止めました",
+            f"stopped: it took longer than {seconds:g} s",
+            hint_ja="条件を絞るか --seconds を増やしてください",
+            hint_en="narrow the question, or raise --seconds",
+        ) from error
+    except duckdb.Error as error:
+        raise _refused(error) from error
+    finally:
+        timer.cancel()
+    return Answer(columns, rows[:limit], len(rows) > limit)
+
+
+def _refused(error: Exception) -> UsageError:
+    from chain_of_custody.masking import mask_text  # noqa: PLC0415 - only where it comes to that
+
+    words = mask_text(str(error).partition("\n\n")[0])
+    return UsageError(
+        f"SQL の誤り: {words}",
+        f"error in the SQL: {words}",
+        hint_ja='列の一覧: timeline query "DESCRIBE events"',
+        hint_en='columns: timeline query "DESCRIBE events"',
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Counts of a store; times in ns, None for an empty one."""
+
+    events: int
+    without_time: int
+    zone_unknown: int
+    first_ns: int | None
+    last_ns: int | None
+    by_kind: Sequence[tuple[str, int]]
+    by_source: Sequence[tuple[str, str, int]]
+    by_state: Sequence[tuple[str, int]]
+    by_year: Sequence[tuple[int, int]]
+
+
+def statistics(store: Store) -> Statistics:
+    """Counts over all events."""
+    (total, without, unknown, first, last) = next(
+        store.rows(
+            "SELECT count(*), count(*) FILTER (time_ns IS NULL), count(*) FILTER (zone IS NULL), "
+            "min(time_ns), max(time_ns) FROM events"
+        )
+    )
+    return Statistics(
+        total,
+        without,
+        unknown,
+        first,
+        last,
+        list(store.rows("SELECT kind, count(*) AS n FROM events GROUP BY kind ORDER BY n DESC, kind")),
+        list(
+            store.rows("SELECT source, parser, count(*) AS n FROM events GROUP BY ALL ORDER BY n DESC, source, parser")
+        ),
+        list(store.rows("SELECT state, count(*) AS n FROM events GROUP BY state ORDER BY n DESC, state")),
+        list(
+            store.rows(
+                "SELECT year(make_timestamp_ns(time_ns)) AS y, count(*) FROM events WHERE time_ns IS NOT NULL "
+                "GROUP BY y ORDER BY y"
+            )
+        ),
+    )
