@@ -50,18 +50,10 @@ sys.exit(3 if result.unreadable else 0)
 _VERIFY = """
 import sys
 from preserve.image import open_image
-from preserve.pipeline import Hasher
-from preserve.readback import Hashing
+from preserve.verify import hash_image
 with open_image(sys.argv[1]) as image:
-    from preserve.image import stream
-    hasher = Hasher.of(["md5"])
-    hashing = Hashing(hasher)
-    for offset, view in stream(image, 4 << 20, ahead=3):
-        hashing.feed(view)
-    assert hasher.digests["md5"].digest().hex() == image.stored_hashes["md5"]
+    assert hash_image(image, sys.argv[2].split(","))["md5"] == image.stored_hashes["md5"]
 """
-
-
 _DEFLATE = """
 import hashlib, mmap, sys, threading
 from isal import isal_zlib
@@ -232,7 +224,10 @@ def verify(arguments: argparse.Namespace) -> None:
     try:
         source = Path(arguments.source)
         timed(_hozen(source.absolute(), str(image.absolute())), image.parent)
-        runs = {"hozen E01, md5": [sys.executable, "-c", _VERIFY, str(image)]}
+        runs = {
+            "hozen E01, md5": [sys.executable, "-c", _VERIFY, str(image), "md5"],
+            "hozen E01, md5+sha256": [sys.executable, "-c", _VERIFY, str(image), "md5,sha256"],
+        }
         if arguments.ewf_new is not None:
             runs["ewfverify (newest) -j 2 -x"] = [
                 str(arguments.ewf_new / "ewfverify"),

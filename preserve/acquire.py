@@ -32,10 +32,11 @@ from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.masking import mask_path
 from preserve.badmap import BAD, BadMap
 from preserve.ewf_writer import Compression, EwfHeader, EwfSettings, EwfWriter
+from preserve.hashing import Hasher
 from preserve.journal import Journal, State, read_journal, rewind
 from preserve.output import sync_folder, target_error
 from preserve.pieces import CHUNK_SIZE, PIECE_SIZE, PieceList, piece_count, zero_map_of
-from preserve.pipeline import Encoder, EwfTarget, Hasher, Mark, Pass, PieceWriter, RawTarget, first_pass
+from preserve.pipeline import Encoder, EwfTarget, Mark, Pass, PieceWriter, RawTarget, first_pass
 from preserve.preflight import Opened, check_empty, check_space, check_targets, files_of, open_source, segment_size_for
 from preserve.raw_writer import RawWriter
 from preserve.readback import TargetCheck, Written, recheck, reread_source, verify_target

@@ -18,11 +18,10 @@ from chain_of_custody.errors import EvidenceError, TargetError, UsageError
 from chain_of_custody.masking import mask_path
 from preserve import devices
 from preserve.acquire import for_ledger
+from preserve.hashing import Hasher, Hashing
 from preserve.image import open_image, stream
 from preserve.output import ALIGNMENT, pwrite_all, target_error
 from preserve.pieces import PIECE_SIZE, PieceList, differing_ranges, piece_count
-from preserve.pipeline import Hasher
-from preserve.readback import Hashing
 from preserve.source import FileSource, aligned_buffer
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def _clone(image: Any, path: Path, result: CloneResult, algorithms: tuple[str, .
     finally:
         hashing.close()
         os.close(fd)
-    result.hashes = {name: digest.digest().hex() for name, digest in hasher.digests.items()}
+    result.hashes = hasher.hex()
     result.unreadable = [(one.offset, one.size) for one in image.unreadable()]
     _read_back(path, result, pieces, algorithms, watcher)
     result.seconds = time.monotonic() - started
@@ -222,7 +221,7 @@ def _read_back(
         with contextlib.suppress(OSError):
             source.close()
     result.differing = differing_ranges(sorted(set(wrong)), result.size)
-    result.read_back = {name: digest.digest().hex() for name, digest in hasher.digests.items()}
+    result.read_back = hasher.hex()
 
 
 def _body(result: CloneResult) -> dict[str, Json]:

@@ -31,7 +31,7 @@ from isal.isal_zlib import IsalError
 from chain_of_custody.errors import EvidenceFormatError
 from preserve.ewf_notes import parse_header
 from preserve.image import Range, UnreadableRange, UnreadableReason, join_ranges
-from preserve.segments import SegmentFiles
+from preserve.segments import ReaderFiles, SegmentFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +51,9 @@ _LARGEST_HEADER = 1 << 20  # bytes of compressed header; the notes are at most a
 _TABLE_ENTRIES = 1 << 22  # entries in one table; EnCase writes up to 65,534
 _CACHED_ENTRIES = 1 << 22  # table entries kept in memory (17 bytes each)
 _CACHED_CHUNKS = 256
+_LARGEST_RUN = 16 << 20  # bytes of stored chunks that a thread keeps room for
+_LARGEST_AT_ONCE = 1 << 16  # bytes of a stream that is inflated without a limit: at most 64 MiB come out
+_SMALL = 256  # bytes of a stream that may be met again
 
 
 def _adler_ok(data: bytes | memoryview, stored: bytes | memoryview) -> bool:
@@ -87,6 +90,14 @@ class _Chunks:
     starts: np.ndarray
     ends: np.ndarray
     compressed: np.ndarray
+
+
+class _Own(threading.local):
+    """What each thread has for itself: a buffer for stored chunks, and the last small stream with what it holds."""
+
+    buffer = bytearray(0)
+    stored = b""
+    data = b""
 
 
 @dataclass(slots=True)
@@ -143,11 +154,15 @@ class EwfImage:
     Raises EvidenceFormatError where the volume section, without which nothing has a place, cannot be read.
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(self, path: Path, *, threads: int | None = None, files: ReaderFiles | None = None) -> None:
         self.threads = threads
         numbers: dict[int, Path] = {}
         self.ignored: list[str] = []
         """Why files beside the image that look like segments were not used."""
+        if files is not None:  # segments that lie inside another image: in the order of their own numbers
+            self._files: SegmentFiles | ReaderFiles = files
+            self._open(path, [int.from_bytes(files.read(index, 9, 2), "little") for index in range(len(files.paths))])
+            return
         for candidate in segment_candidates(path):
             number = _segment_number(candidate)
             if number == 0:
@@ -172,6 +187,7 @@ class EwfImage:
         self._drop_strangers()
         self._layer = f"e01:{self._files.paths[self._segments[0].index].name}"
         self._lock = threading.Lock()
+        self._own = _Own()
         self._met: dict[int, UnreadableRange] = {}
         self._tables_cached: OrderedDict[int, _Chunks] = OrderedDict()
         self._cached_entries = 0
@@ -479,6 +495,19 @@ class EwfImage:
         except OSError:
             return b""
 
+    def _read_run(self, segment: int, position: int, size: int) -> memoryview:
+        """Bytes of a segment file in this thread's buffer, valid until its next call; short where unreadable."""
+        own = self._own
+        if len(own.buffer) < size:
+            if size > _LARGEST_RUN:
+                return memoryview(self._read_quietly(segment, position, size))
+            own.buffer = bytearray(size)
+        view = memoryview(own.buffer)[:size]
+        try:
+            return view[: self._files.readinto(segment, position, view)]
+        except OSError:
+            return view[:0]
+
     def _one_chunk(self, view: memoryview) -> tuple[int, bool]:
         """Length of the chunk at the start of `view` (0 if it does not prove itself) and whether it is compressed."""
         if len(view) > 2 and view[0] & 0x0F == 8 and (view[0] << 8 | view[1]) % 31 == 0:
@@ -561,6 +590,26 @@ class EwfImage:
         starts[wrong] = ends[wrong] = -1
         return _Chunks(starts, ends, compressed)
 
+    def _inflate(self, stored: memoryview, target: memoryview) -> bool:
+        """The usual case, quickly: a sound stream that fills `target` exactly; False for all else."""
+        own = self._own
+        if len(stored) <= _SMALL and own.stored == stored and len(own.data) == len(target):
+            target[:] = own.data  # a run of zeros, mostly
+            return True
+        if len(stored) > _LARGEST_AT_ONCE:
+            return False
+        try:
+            # Room for one byte more than a chunk, so that the end of the stream is seen at the first turn.
+            data = isal_zlib.decompress(stored, 15, self.chunk_size + 1)
+        except IsalError:  # type: ignore[misc]  # its stub is wrong
+            return False
+        if len(data) != len(target):
+            return False
+        target[:] = data
+        if len(stored) <= _SMALL:
+            own.stored, own.data = bytes(stored), data
+        return True
+
     def _decode(
         self, stored: memoryview, target: memoryview, *, compressed: bool
     ) -> tuple[UnreadableReason, str] | None:
@@ -572,6 +621,8 @@ class EwfImage:
             if not _adler_ok(stored[:wanted], stored[wanted : wanted + 4]):
                 return "checksum", "wrong checksum"
             target[:] = stored[:wanted]
+            return None
+        if self._inflate(stored, target):
             return None
         inflater = isal_zlib.decompressobj(15)
         try:
@@ -624,7 +675,7 @@ class EwfImage:
         last = max(ends)
         data = memoryview(b"")
         if first >= 0 and last - first <= count * (self.chunk_size + self.chunk_size // 8 + 1024):
-            data = memoryview(self._read_quietly(table.segment, first, last - first))
+            data = self._read_run(table.segment, first, last - first)
         for place in range(count):
             part = target[place * self.chunk_size : (place + 1) * self.chunk_size]
             start, end = starts[place], ends[place]

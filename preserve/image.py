@@ -146,16 +146,18 @@ def open_image(path: Path | str, *, threads: int | None = None) -> Image:
     return formats.open_image(Path(path), threads=threads)
 
 
-def stream(image: Image, buffer_size: int, *, ahead: int = 2) -> Iterator[tuple[int, memoryview]]:
+def stream(image: Image, buffer_size: int, *, ahead: int = 2, held: int = 0) -> Iterator[tuple[int, memoryview]]:
     """Yield the whole medium in order as `(offset_bytes, view)`, decoded up to `ahead` buffers ahead by threads.
 
-    Every view but the last has `buffer_size` bytes. Buffers are recycled: a view is valid until the next turn.
+    Every view but the last has `buffer_size` bytes. Buffers are recycled: a view is valid until the next turn, and for
+    `held` turns after that.
     """
     if image.size <= 0:
         return
     ahead = max(ahead, 1)
     workers = max(1, min(ahead, getattr(image, "threads", None) or os.cpu_count() or 1))
-    buffers = deque(memoryview(bytearray(min(buffer_size, image.size))) for _ in range(ahead + 1))
+    buffers = deque(memoryview(bytearray(min(buffer_size, image.size))) for _ in range(ahead + 1 + held))
+    in_use: deque[memoryview] = deque()
     waiting: deque[tuple[int, memoryview, Future[int]]] = deque()
     following = 0
     pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
@@ -170,7 +172,9 @@ def stream(image: Image, buffer_size: int, *, ahead: int = 2) -> Iterator[tuple[
                 return
             offset, buffer, done = waiting.popleft()
             yield offset, buffer[: done.result()]
-            buffers.append(buffer)
+            in_use.append(buffer)
+            if len(in_use) > held:
+                buffers.append(in_use.popleft())
     finally:
         # A consumer that stops early must not leave threads reading into buffers nobody wants.
         pool.shutdown(wait=True, cancel_futures=True)

@@ -12,7 +12,6 @@ rescue fills it in later. Everything slow here releases the GIL.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 import queue
@@ -33,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from preserve.ewf_writer import EwfWriter
+    from preserve.hashing import Hasher
     from preserve.output import Buffer
     from preserve.raw_writer import RawWriter
     from preserve.source import Source
 
-ALGORITHMS = ("md5", "sha1", "sha256", "sha512", "blake3")
 _BUFFERS = 24
 _CHECKPOINT_SECONDS = 1.0
 _LARGEST_SKIP = 64  # pieces
@@ -51,28 +50,6 @@ _STOP: Any = None
 
 Chunk: TypeAlias = "tuple[tuple[Buffer, ...], int, bool]"
 """Stored form of a chunk in parts, its length in bytes, whether it is a zlib stream."""
-
-
-class Digest(Protocol):
-    """What hashlib and blake3 objects have in common."""
-
-    def update(self, data: Buffer, /) -> Any:  # noqa: ANN401 - blake3 returns itself, hashlib nothing
-        """Add `data`."""
-
-    def digest(self) -> bytes:
-        """The hash of all data so far."""
-
-    def copy(self) -> Any:  # noqa: ANN401 - the same kind of object
-        """A copy that goes on by itself."""
-
-
-def new_digest(algorithm: str) -> Digest:
-    """A fresh hash of one of ALGORITHMS."""
-    if algorithm == "blake3":
-        from blake3 import blake3  # noqa: PLC0415 - lazily: most runs need it only for the pieces
-
-        return blake3()
-    return hashlib.new(algorithm, usedforsecurity=False)
 
 
 class Piece:
@@ -296,20 +273,6 @@ class RawTarget:
     def abandon(self) -> None:
         """See `PieceWriter.abandon`."""
         self.writer.abandon()
-
-
-@dataclass(slots=True)
-class Hasher:
-    """The hashes of the whole medium and how far they are: they stop at the first deferred piece."""
-
-    digests: dict[str, Digest]
-    hashed: int = 0
-    """Pieces that went into all of them."""
-
-    @classmethod
-    def of(cls, algorithms: Sequence[str]) -> Hasher:
-        """Fresh hashes."""
-        return cls({algorithm: new_digest(algorithm) for algorithm in algorithms})
 
 
 @dataclass(slots=True)

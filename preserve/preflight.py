@@ -14,9 +14,9 @@ from chain_of_custody.errors import EvidenceError, HozenError, TargetError, Usag
 from chain_of_custody.masking import mask_path, mask_text
 from preserve import devices
 from preserve.ewf_writer import DEFAULT_SEGMENT_SIZE, most_segments, segment_name
+from preserve.hashing import ALGORITHMS
 from preserve.output import target_error
 from preserve.pieces import PIECE_SIZE
-from preserve.pipeline import ALGORITHMS
 from preserve.request import SIDECARS
 from preserve.source import FileSource
 

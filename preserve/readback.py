@@ -17,10 +17,10 @@ from blake3 import blake3
 
 from chain_of_custody.masking import mask_path
 from preserve.ewf_writer import COMPRESSED, EwfWriter, Place
+from preserve.hashing import Hasher, Hashing
 from preserve.image import open_image, stream
 from preserve.output import forget_cached, pread_all
 from preserve.pieces import CHUNK_SIZE, CHUNKS_PER_PIECE, PIECE_SIZE, PieceList, differing_ranges, piece_count
-from preserve.pipeline import Hasher
 from preserve.raw_writer import raw_segment_path
 from preserve.source import SourceGoneError, aligned_buffer
 
@@ -35,23 +35,6 @@ if TYPE_CHECKING:
 
 _VERIFY_BUFFER = 4 * PIECE_SIZE
 _AHEAD = 8
-
-
-class Hashing:
-    """Updates several hashes with the same data at the same time."""
-
-    def __init__(self, hasher: Hasher) -> None:
-        self._hasher = hasher
-        self._pool = ThreadPoolExecutor(max(len(hasher.digests), 1), thread_name_prefix="hash")
-
-    def feed(self, data: memoryview | bytes) -> None:
-        """Update all hashes; returns when all are done with `data`."""
-        for done in [self._pool.submit(digest.update, data) for digest in self._hasher.digests.values()]:
-            done.result()
-
-    def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown()
 
 
 class WrittenFiles:
@@ -247,40 +230,40 @@ def verify_target(
             forget_cached(fd)
         finally:
             os.close(fd)
-    hasher = Hasher.of(list(algorithms))
-    hashing = Hashing(hasher)
+    hasher = Hasher.of(algorithms)
     wrong: list[int] = []
     with ThreadPoolExecutor(2, thread_name_prefix="verify") as pool, open_image(first) as image:
         file_hashes = pool.submit(lambda: tuple((path.name, path.stat().st_size, _file_sha256(path)) for path in files))
         seen = 0
-        for offset, view in stream(image, _VERIFY_BUFFER, ahead=3):
-            data = view[: max(0, size - offset)]
-            if any(view[len(data) :]):
-                wrong.append(piece_count(size) - 1)  # the padding up to a whole sector is zeros
-            compared = pool.submit(_compare, offset // PIECE_SIZE, data, pieces)
-            hashing.feed(data)
-            wrong += compared.result()
-            seen += len(data)
-            if on_progress is not None:
-                on_progress(len(data))
+        before: Future[list[int]] | None = None
+        with Hashing(hasher) as hashing:
+            for offset, view in stream(image, _VERIFY_BUFFER, ahead=3, held=1):
+                data = view[: max(0, size - offset)]
+                if any(view[len(data) :]):
+                    wrong.append(piece_count(size) - 1)  # the padding up to a whole sector is zeros
+                compared = pool.submit(_compare, offset // PIECE_SIZE, data, pieces)
+                hashing.begin(data)
+                wrong += before.result() if before is not None else []
+                before = compared
+                seen += len(data)
+                if on_progress is not None:
+                    on_progress(len(data))
+            wrong += before.result() if before is not None else []
         if seen < size:
             wrong += range(seen // PIECE_SIZE, piece_count(size))
         unreadable = tuple((one.offset, one.size, one.reason) for one in image.unreadable())
         stored = dict(image.stored_hashes)
-        hashing.close()
-        padded = image.size - size
-        digests = hasher.digests
-        if padded > 0:
-            agree = all(_padded(hasher, name, padded) == value for name, value in stored.items() if name in digests)
-        else:
-            agree = all(digests[name].digest().hex() == value for name, value in stored.items() if name in digests)
+        hashes = hasher.hex()
+        padding = max(image.size - size, 0)
         return TargetCheck(
             path=mask_path(first),
-            hashes={name: digest.digest().hex() for name, digest in digests.items()},
+            hashes=hashes,
             differing=tuple(differing_ranges(sorted(set(wrong)), size)),
             unreadable=unreadable,
             files=file_hashes.result(),
-            stored_hashes_agree=agree,
+            stored_hashes_agree=all(
+                _padded(hasher, name, padding) == value for name, value in stored.items() if name in hashes
+            ),
         )
 
 

@@ -6,16 +6,15 @@ Verdicts and exit codes: `match` 0; `mismatch` 1 (a hash differs, or chunks fail
 
 from __future__ import annotations
 
-import hashlib
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from chain_of_custody.masking import mask_text
+from preserve.hashing import Hasher, Hashing
 from preserve.image import Image, UnreadableRange, stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
 ALGORITHMS = ("md5", "sha1", "sha256")
@@ -105,15 +104,20 @@ def recorded_hashes(case: Path, image: Image) -> list[RecordedHashes]:
     return found
 
 
-def hash_image(image: Image, *, advance: Callable[[int], None] | None = None) -> dict[str, str]:
-    """MD5, SHA-1 and SHA-256 (hex) of the whole medium in one read; `advance(bytes)` is called as it goes on."""
-    digests = {name: hashlib.new(name, usedforsecurity=False) for name in ALGORITHMS}
-    with ThreadPoolExecutor(len(digests), thread_name_prefix="hash") as pool:
-        for _, view in stream(image, _BUFFER, ahead=3):
-            wait([pool.submit(digest.update, view) for digest in digests.values()])
+def hash_image(
+    image: Image,
+    algorithms: Collection[str] = ALGORITHMS,
+    *,
+    advance: Callable[[int], None] | None = None,
+) -> dict[str, str]:
+    """Hashes (hex) of the whole medium in one read; `advance(bytes)` is called as it goes on."""
+    hasher = Hasher.of(algorithms)
+    with Hashing(hasher) as hashing:
+        for _, view in stream(image, _BUFFER, ahead=3, held=1):
+            hashing.begin(view)
             if advance is not None:
                 advance(len(view))
-    return {name: digest.hexdigest() for name, digest in digests.items()}
+    return hasher.hex()
 
 
 def verify_image(
@@ -122,8 +126,12 @@ def verify_image(
     *,
     advance: Callable[[int], None] | None = None,
 ) -> Verification:
-    """Hash the medium and compare with the hashes stored in the image and those `recorded` in a ledger."""
-    computed = hash_image(image, advance=advance)
+    """Hash the medium and compare with the hashes stored in the image and those `recorded` in a ledger.
+
+    Computed are the hashes that there is something to compare with, and always SHA-256.
+    """
+    known = {"sha256", *image.stored_hashes, *(name for one in recorded for name in one.hashes)}
+    computed = hash_image(image, [name for name in ALGORITHMS if name in known], advance=advance)
     comparisons = [
         Comparison("image", algorithm, expected, computed[algorithm])
         for algorithm, expected in sorted(image.stored_hashes.items())

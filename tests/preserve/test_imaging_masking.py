@@ -108,8 +108,8 @@ def test_what_is_typed_is_masked_as_soon_as_it_is_there(tmp_path):
 
 
 def test_a_stopped_run_leaves_none_either(folder):
-    from preserve.acquire import acquire  # noqa: PLC0415
-    from preserve.watcher import Watcher  # noqa: PLC0415
+    from preserve.acquire import acquire
+    from preserve.watcher import Watcher
 
     class Stops(Watcher):
         def phase(self, name, total_bytes):
