@@ -53,7 +53,10 @@ FOLDERS = {
 }
 """Folders that are objects of the shell, by class id."""
 _EXTENSION = b"\x04\x00\xef\xbe"
-_WORDS = re.compile(rb"(?:[\x20-\x7e\xa0-\xff][\x00]|[\x00-\xff][\x30-\x9f]){3,}")
+_LATIN = re.compile(rb"(?:[\x20-\x7e]\x00){3,}")
+_CJK = re.compile(rb"(?:[\x20-\x7e]\x00|[\x00-\xff][\x30-\x9f]){3,}")
+_STORE = b"1SPS"
+"""Begins a property store ([MS-PROPSTORE])."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def parse_item(raw: bytes, language: str = "ja") -> ShellItem:
         return ShellItem("other", "")
     kind = raw[2]
     if kind == 0x1F:
-        return _root(raw, language)
+        return _root(raw)
     if kind & 0x70 == 0x20:
         return _volume(raw, language)
     if kind & 0x70 == 0x30:
@@ -136,7 +139,8 @@ def parse_item(raw: bytes, language: str = "ja") -> ShellItem:
         place = raw.find(b"\x31\0", 8, 32) if raw[6:10] == b"CFSF" else -1
         return _file(raw[place - 2 :], language) if place >= 2 else ShellItem("other", _visible(inner))
     if _EXTENSION in raw:
-        return _file(raw, language)
+        found = _file(raw, language)
+        return ShellItem("file", found.name, None, found.created, found.accessed, None, found.mft_entry, found.mft_sequence)
     return _other(raw)
 
 
@@ -144,9 +148,10 @@ def _folder(identifier: str) -> str:
     return FOLDERS.get(identifier.strip("{}"), identifier)
 
 
-def _root(raw: bytes, language: str) -> ShellItem:
-    if len(raw) >= 20 and (raw[3] in (0x80, 0x2F) and raw[4:5] == b":"):
-        return _volume(raw, language)
+def _root(raw: bytes) -> ShellItem:
+    if u32(raw, 6) == 0x23A3DFD5 or _STORE in raw:
+        # A search or a view of a user's properties: the name stands in its property store.
+        return ShellItem("root", _visible(raw[10:]))
     return ShellItem("root", _folder(guid(raw[4:20])) if len(raw) >= 20 else _visible(raw))
 
 
@@ -207,14 +212,11 @@ def _other(raw: bytes) -> ShellItem:
 
 def _visible(raw: bytes) -> str:
     """The first readable UTF-16 text in bytes of an unknown layout."""
-    for start in (4, 5):
-        best = ""
-        for found in _WORDS.finditer(raw[start:]):
-            if found.start() % 2 == 0:
-                text = found[0].decode("utf-16-le", "ignore").partition("\0")[0]
-                if len(text) >= 3 and text.isprintable():
-                    best = text
-                    break
-        if best:
-            return best
+    for found in _LATIN.finditer(raw, 4):
+        return found[0].decode("utf-16-le")
+    if _STORE not in raw:
+        for found in _CJK.finditer(raw, 4):
+            text = found[0].decode("utf-16-le", "ignore")
+            if found.start() % 2 == 0 and text.isprintable():
+                return text
     return ""

@@ -130,8 +130,8 @@ def u64(raw: bytes, at: int) -> int:
 
 
 def guid(raw: bytes) -> str:
-    """16 bytes as `{xxxxxxxx-xxxx-…}` in lower case; empty where there are fewer."""
-    if len(raw) < 16:
+    """16 bytes as `{xxxxxxxx-xxxx-…}` in lower case; empty where there are fewer, or all are zero."""
+    if len(raw) < 16 or not any(raw):
         return ""
     tail = raw[8:16].hex()
     return f"{{{u32(raw, 0):08x}-{u16(raw, 4):04x}-{u16(raw, 6):04x}-{tail[:4]}-{tail[4:]}}}"

@@ -320,8 +320,10 @@ def shim_entries(raw: bytes) -> tuple[list[ShimEntry], str]:
         return _shim_xp(raw)
     if signature in (0xBADC0FFE, 0xBADC0FEE):
         return _shim_indexed(raw, header=8 if signature == 0xBADC0FFE else 128, vista=signature == 0xBADC0FFE)
-    if signature in (0x80, 0x30, 0x34) and raw[signature : signature + 4] in (b"00ts", b"10ts"):
-        return _shim_tagged(raw, signature)
+    for header in (0x80, 0x30, 0x34):
+        # Windows 8 leaves the first word at 0 or writes the size of the header there.
+        if signature in (0, header) and raw[header : header + 4] in (b"00ts", b"10ts"):
+            return _shim_tagged(raw, header)
     return [], f"unknown layout {signature:08x} of the application compatibility cache"
 
 
