@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from chain_of_custody import FileHash
+from chain_of_custody import FileHash, tool_identity
 from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.masking import mask_path
 from preserve.badmap import BAD, BadMap
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from chain_of_custody.case import Action, Case
     from chain_of_custody.jcs import Json
 
-TOOL = "hozen 0.1.0"
 _SECTOR_CHOICES = (512, 1024, 2048, 4096)
 
 
@@ -263,7 +262,7 @@ class _Run:
             notes=typed.notes,
             model=(device.model or "") if device else "",
             serial=(device.serial or "") if device else "",
-            version=TOOL,
+            version=f"hozen {tool_identity.version()}",
             platform=platform.system(),
             acquired=started,
             system=started,
@@ -689,7 +688,7 @@ class _Run:
         words = result.words
         return {
             "format": "hozen-image/1",
-            "tool": TOOL,
+            "tool": f"hozen {tool_identity.version()}",
             "size": result.size,
             "sector_size": result.sector_size,
             "hashes": result.hashes,

@@ -57,7 +57,7 @@ class EwfHeader:
     notes: str = ""
     model: str = ""
     serial: str = ""
-    version: str = "hozen 0.1"
+    version: str = ""
     platform: str = "Linux"
     acquired: int = 0
     system: int = 0

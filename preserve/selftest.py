@@ -17,9 +17,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chain_of_custody import tool_identity
 from chain_of_custody.errors import HozenError
 from chain_of_custody.masking import mask_path
-from preserve.acquire import TOOL, acquire
+from preserve.acquire import acquire
 from preserve.image import open_image
 from preserve.preflight import Opened
 from preserve.request import Request, Target
@@ -79,7 +80,7 @@ def selftest(*, folder: Path | None = None, case: Case | None = None) -> Selftes
         _run(result, folder)
         return result
     begin: dict[str, Json] = {
-        "auto": {"tool": TOOL, "python": platform.python_version(), "system": platform.platform()},
+        "auto": {"tool": f"hozen {tool_identity.version()}", "python": platform.python_version(), "system": platform.platform()},
         "reference": {"size": str(REFERENCE_SIZE), "sha256": REFERENCE_SHA256},
     }
     with case.action("selftest", begin) as action:
