@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from preserve.image import Problem
+    from preserve.image import Image, Problem
 
 _SMALLEST = 4096  # bytes; a failed read is halved down to here
 _MOST_NOTED = 100_000  # unreadable ranges kept apart
@@ -75,7 +75,7 @@ class DerivedImage:
     """Base of images over something else; implements `preserve.image.Image`.
 
     `layer` is the whole chain of layers down to here, `segments` the files of this machine that carry it. `problems`
-    are those of this layer as a whole; `carriers` what is closed with it.
+    are those of this layer as a whole; `carriers` and the image `below`, where set, are closed with it.
     """
 
     def __init__(self, size: int, layer: str, *, sector_size: int = 512, segments: Sequence[Path] = ()) -> None:
@@ -87,6 +87,7 @@ class DerivedImage:
         self._note_lock = threading.Lock()
         self.problems: list[Problem] = []
         self.carriers: list[FileReader] = []
+        self.below: Image | None = None
 
     def carry(self, files: Sequence[FileReader]) -> None:
         """Take over files: they are named as the segments and closed with the image."""
@@ -167,6 +168,8 @@ class DerivedImage:
         """Close the files that were opened for this image."""
         for carrier in self.carriers:
             carrier.close()
+        if self.below is not None:
+            self.below.close()
 
     def __enter__(self) -> Self:
         return self
@@ -178,3 +181,35 @@ class DerivedImage:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class FileObject:
+    """A `Reader` as the file-like object that the libraries of libyal take."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._at = 0
+
+    def read(self, size: int | None = None) -> bytes:
+        """Up to `size` bytes from the current place."""
+        left = max(0, self._reader.size - self._at)
+        data = self._reader.read_at(self._at, left if size is None else max(0, min(size, left)))
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move; `whence` as of files."""
+        self._at = max(0, (0, self._at, self._reader.size)[whence] + offset)
+        return self._at
+
+    def tell(self) -> int:
+        """The current place."""
+        return self._at
+
+    def get_offset(self) -> int:
+        """The current place, under the name that libyal asks for."""
+        return self._at
+
+    def get_size(self) -> int:
+        """Bytes."""
+        return self._reader.size

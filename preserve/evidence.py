@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preserve import encryption, isolated, ntfs, signatures
+from preserve import encryption, inner, isolated, ntfs, signatures
 from preserve.extents import ExtentMap
 from preserve.filesystem import FileEntry, FileSystem, open_filesystem
 from preserve.image import Image, Problem, Range
+from preserve.recipe import Recipe
 from preserve.volumes import Volume, open_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from preserve.inner import Inner
+    from preserve.keys import Keys
 
 _MOST_ERRORS = 10_000  # ranges that the imaging tool recorded as unreadable
 
@@ -34,6 +37,10 @@ class Evidence:
     outside: list[Range]
     encryption: list[encryption.Encryption]
     problems: list[Problem] = field(default_factory=list)
+    inner: list[Inner] = field(default_factory=list)
+    """Media inside this one that can be opened: unlocked volumes, logical volumes, shadow copies."""
+    recipe: Recipe | None = None
+    """How the medium is opened again; None where it is not known."""
 
     @property
     def unallocated(self) -> Sequence[Range]:
@@ -46,8 +53,13 @@ def layer_of_volume(image: Image, volume: Volume) -> str:
     return f"{image.layer}|{volume.layer}" if volume.layer else image.layer
 
 
-def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> Evidence:
+def open_evidence(
+    image: Image, *, walk: bool = True, isolate: bool = False, keys: Keys = (), recipe: Recipe | None = None
+) -> Evidence:
     """Open volumes and file systems of a medium and list every file (`walk=False`: no files, no map of them).
+
+    `keys` are tried on encrypted volumes; what opens is in `inner`, like logical volumes and shadow copies, and is
+    opened by `preserve.inner.open_inner`. `recipe` says how another process opens `image`; without it, from its file.
 
     `isolate=True` lets The Sleuth Kit walk in a child process first, so that a hostile file system that crashes it or
     makes it hang ends as a Problem; NTFS is parsed without it and needs no child. Callers must then be importable by
@@ -58,7 +70,13 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
         for one in getattr(image, "acquisition_errors", ())[:_MOST_ERRORS]
     ]
     problems += getattr(image, "problems", ())
+    if recipe is None and image.segments:
+        recipe = Recipe(image.segments[0])
     volumes, outside = open_volumes(image, problems=problems)
+    within: list[Inner] = inner.snapshots(image)
+    logical, physical, missing = inner.logical(image, volumes)
+    within += logical
+    problems += missing
     filesystems: dict[int, FileSystem] = {}
     seen: list[encryption.Encryption] = []
     entries: list[FileEntry] = []
@@ -68,11 +86,19 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
         encrypted = encryption.find_encryption(volume, where, volume.offset)
         if encrypted is not None:
             seen.append(encrypted)
-            problems.append(Problem(where, "encrypted", encrypted.kind, volume.offset, volume.size))
+            opened = None if recipe is None else inner.unlock(recipe, volume, encrypted, keys)
+            if opened is None:
+                problems.append(Problem(where, "encrypted", encrypted.kind, volume.offset, volume.size))
+            elif isinstance(opened, Problem):
+                problems.append(opened)
+            else:
+                within.append(opened)
+            continue
+        if volume.index in physical:
             continue
         filesystem: FileSystem | None = ntfs.open_ntfs(volume, problems)
         if filesystem is None and isolate:
-            result = isolated.walk(image, volume, files=walk)
+            result = isolated.walk(image, volume, files=walk, recipe=recipe)
             entries += result.entries
             metadata += result.metadata
             problems += result.problems
@@ -93,6 +119,10 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
             problems.append(_no_filesystem(volume, where))
             continue
         filesystems[volume.index] = filesystem
+        if filesystem.kind == "ntfs" and recipe is not None and not any(step.kind == "vss" for step in recipe.steps):
+            copies, said = inner.shadows(recipe, volume, where)
+            within += copies
+            problems += said
     slack = [
         Range(fs.offset + fs.size, volumes[index].size - fs.size)
         for index, fs in filesystems.items()
@@ -102,7 +132,7 @@ def open_evidence(image: Image, *, walk: bool = True, isolate: bool = False) -> 
     extents = ExtentMap(entries, metadata, areas, slack)
     for index, size in extents.reallocated.items():
         entries[index].reallocated_bytes = size
-    return Evidence(image, volumes, filesystems, entries, extents, outside, seen, problems)
+    return Evidence(image, volumes, filesystems, entries, extents, outside, seen, problems, within, recipe)
 
 
 _UNSUPPORTED = {

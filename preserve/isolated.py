@@ -1,18 +1,21 @@
-"""A walk over a file system in a child process: libtsk is C code, and a hostile volume must not end the whole run."""
+"""Work on hostile volumes in a child process: libraries in C may crash or hang, and must not end the whole run."""
 
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from chain_of_custody.errors import EvidenceError
 from preserve.filesystem import FileEntry, open_filesystem
-from preserve.image import Problem, Range, open_image
+from preserve.image import Problem, Range
+from preserve.recipe import Recipe
 from preserve.volumes import Volume
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
 
     from preserve.image import Image
@@ -24,6 +27,58 @@ SILENCE_SECONDS = 60.0
 """How long the child may work without reading or finding anything before it counts as hanging."""
 LONGEST_SECONDS = 6 * 3600.0
 """How long a walk may take at all: a loop that reads for ever is no life either."""
+
+
+_MEMORY_BYTES = 6 << 30  # address space of a child that does one call
+Result = TypeVar("Result")
+
+
+def _answer(pipe: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    """Run in the child: do one call and send its result, or the error in words."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - not on Windows
+
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    try:
+        pipe.send(("result", function(*arguments)))
+    except EvidenceError as error:
+        pipe.send(("error", (error.ja, error.en)))
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, MemoryError) as error:
+        # Words of a library may quote the evidence or a key: only the kind of error is passed on.
+        name = type(error).__name__
+        pipe.send(("error", (f"読み取り中の誤り({name})", f"error while reading ({name})")))
+
+
+def call(function: Callable[..., Result], /, *arguments: object, seconds: float) -> Result:
+    """Call `function` (importable, picklable arguments) in a child process and return what it returns.
+
+    Raises EvidenceError for what the evidence makes it raise, where the child crashes, and after `seconds`.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    child = context.Process(target=_answer, args=(sending, function, arguments), daemon=True)
+    child.start()
+    sending.close()
+    try:
+        if not receiving.poll(seconds):
+            raise EvidenceError("時間内に終わりませんでした", f"not finished within {seconds:g} s")
+        kind, value = receiving.recv()
+    except EOFError:
+        child.join(10)
+        raise EvidenceError(
+            "読取り部品が異常終了しました", f"the reader crashed (exit status {child.exitcode})"
+        ) from None
+    finally:
+        receiving.close()
+        if child.is_alive():
+            child.join(1)
+        if child.is_alive():
+            child.kill()
+        child.join()
+        child.close()
+    if kind == "error":
+        raise EvidenceError(*value)
+    return value  # type: ignore[no-any-return]  # what the function returned, through the pipe
 
 
 @dataclass(slots=True)
@@ -56,11 +111,11 @@ class _Beating(Volume):
         return Volume.read_at(self, offset, size)
 
 
-def _child(pipe: Connection, path: str, place: tuple[int, str, int, int], *, files: bool) -> None:
+def _child(pipe: Connection, recipe: Recipe, place: tuple[int, str, int, int], *, files: bool) -> None:
     """Run in the child: open the image again, walk one volume, send what is found."""
     index, layer, offset, size = place
     problems: list[Problem] = []
-    with open_image(Path(path), threads=1) as image:
+    with recipe.open(threads=1) as image:
         volume = _Beating(index, layer, offset, size, "", image)
         volume.pipe = pipe
         filesystem = open_filesystem(volume, problems)
@@ -78,8 +133,18 @@ def _child(pipe: Connection, path: str, place: tuple[int, str, int, int], *, fil
         pipe.send(("end", (metadata, problems)))
 
 
-def walk(image: Image, volume: Volume, *, files: bool = True, silence_seconds: float = SILENCE_SECONDS) -> IsolatedWalk:
-    """Walk `volume` in a child process. A crash or a hang of the child is a Problem; what it had sent is kept."""
+def walk(
+    image: Image,
+    volume: Volume,
+    *,
+    files: bool = True,
+    silence_seconds: float = SILENCE_SECONDS,
+    recipe: Recipe | None = None,
+) -> IsolatedWalk:
+    """Walk `volume` in a child process. A crash or a hang of the child is a Problem; what it had sent is kept.
+
+    `recipe` says how the child opens `image`; without it, from its first file.
+    """
     result = IsolatedWalk()
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
@@ -87,7 +152,7 @@ def walk(image: Image, volume: Volume, *, files: bool = True, silence_seconds: f
     place = (volume.index, volume.layer, volume.offset, volume.size)
     child = context.Process(
         target=_child,
-        args=(sending, str(image.segments[0]), place),
+        args=(sending, recipe or Recipe(image.segments[0]), place),
         kwargs={"files": files},
         daemon=True,
     )

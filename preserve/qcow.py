@@ -55,6 +55,7 @@ class QcowImage(VirtualDisk):
         depth: int = 0,
         snapshot: int | None = None,
     ) -> None:
+        self._opening = (reader, siblings, depth)
         head = reader.read_at(0, 112)
         if len(head) < 48 or head[:4] != b"QFI\xfb":
             raise damaged("qcow2 の見出しがありません", "no qcow header")
@@ -81,6 +82,14 @@ class QcowImage(VirtualDisk):
         if where and 0 < length <= 1023:
             name = reader.read_at(where, length).decode("utf-8", "replace")
             self.set_parent(name.removeprefix("file:"), siblings, depth)
+
+    def at_snapshot(self, number: int) -> QcowImage:
+        """The disk as it was at internal snapshot `number` (from 0). Raises EvidenceFormatError."""
+        if not 0 <= number < len(self.snapshots):
+            raise damaged("スナップショットがありません", f"there is no internal snapshot {number + 1}")
+        reader, siblings, depth = self._opening
+        layer = f"{self.layer}|snapshot:{number + 1}"
+        return QcowImage(reader, layer, siblings=siblings, segments=self.segments, depth=depth, snapshot=number)
 
     def _version_1(self, head: bytes) -> int:
         size, self._cluster_bits, self._l2_bits = struct.unpack_from(">QBB", head, 24)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
+    from preserve.derived import Reader
+
 _OPEN_FILES = 64
 
 
@@ -114,3 +116,26 @@ class SegmentFiles:
                 if handle.users == 0:
                     handle.file.close()
             self._open.clear()
+
+
+class ReaderFiles:
+    """The same over files inside another image: readers instead of paths, of which only the names count."""
+
+    def __init__(self, paths: Sequence[Path], readers: Sequence[Reader]) -> None:
+        self.paths = tuple(paths)
+        self._readers = tuple(readers)
+        self.sizes = tuple(reader.size for reader in readers)
+
+    def read(self, index: int, position: int, size: int) -> bytes:
+        """See `SegmentFiles.read`. May raise EvidenceError."""
+        size = max(0, min(size, self.sizes[index] - position))
+        return self._readers[index].read_at(position, size) if size else b""
+
+    def readinto(self, index: int, position: int, view: memoryview) -> int:
+        """See `SegmentFiles.readinto`."""
+        data = self.read(index, position, len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Do nothing: the image around the files is closed by whoever opened it."""
