@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from triage.extractors import (
     binary,
+    browser_cache,
     cabinet,
     compound,
     compressed,
@@ -26,6 +27,7 @@ from triage.extractors import (
     pdf,
     pictures,
     plain,
+    registry,
     rtf,
     seven_zip,
     sqlite_pages,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from triage.text import Text
 
 EXTRACTORS: tuple[Extractor, ...] = (
+    browser_cache,
     zip_archive,
     pdf,
     compound,
@@ -64,6 +67,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
     tar,
     pictures,
     outlook_store,
+    registry,
     unread,
     rtf,
     mail,
