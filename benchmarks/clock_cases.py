@@ -27,7 +27,7 @@ KINDS = (
     "constant", "drift", "wander_slow", "wander_fast", "set_back_logged", "set_back_unlogged", "set_forward_unlogged",
     "set_there_and_back", "sleep", "vm_pause", "mixed_steps", "lying_stamps", "wrong_server", "two_wrong_servers",
     "server_nine_hours", "zone_wrong", "zone_null", "no_anchor", "late_anchors", "sparse", "one_reading", "two_readings",
-    "receipts_only", "chain", "tied_only", "new_year", "dst_fold", "late_delivery", "camera", "aged_replies",
+    "receipts_only", "mixture", "mixture_sparse", "offline_set_back", "unlogged_pause", "incidents", "chain", "tied_only", "new_year", "dst_fold", "late_delivery", "camera", "aged_replies",
 )
 WIDE = 3.0
 """How much wider the judging family's ranges are where width matters."""
@@ -75,6 +75,7 @@ class Truth:
     times: dict[tuple[str, str], float] = field(default_factory=dict)
     pairs: dict[str, str] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
+    ways: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -93,8 +94,11 @@ class Writer:
     links: list[tuple[str, str, str, str, str]] = field(default_factory=list)
     models: dict[str, Model] = field(default_factory=dict)
     incidents: list[dict] = field(default_factory=list)
+    again: set[int] = field(default_factory=set)
+    """Positions of extra lines that are delivered twice for certain."""
     media: list[str] = field(default_factory=list)
     media_of: dict[str, str | None] = field(default_factory=dict)
+    later: float = 0.0
     late: float = 0.0
     """Probability that a receipt comes hours or days late."""
 
@@ -166,18 +170,19 @@ class Writer:
                 self.know(file, line, t)
 
     def op2(self, file: str, clock: str, zone: str | None, count: int, *, real: str = "+09:00", order: str = "receipt",
-            extra: list[tuple[float, list[str]]] | None = None, gap: tuple[float, float] | None = None) -> None:
+            extra: list[tuple[float, list[str]]] | None = None, gaps: list[tuple[float, float]] | None = None) -> None:
         path = self.source(file, "op2", clock, zone, order)
         rows: list[tuple[float, float, list[str]]] = []
         events = [(t, ["PC01", "tanaka", "FileOpen", "C:\\x.txt", "100", "0", "固定ディスク"]) for t in self.moments(count, clock)]
         for t, cells in sorted(events + (extra or []), key=lambda one: one[0]):
-            if gap and gap[0] <= t <= gap[1] and cells[3] == "C:\\x.txt":
+            if any(first <= t <= last for first, last in gaps or ()) and not cells[2].startswith("Agent"):
                 continue
             late = self.rng.random() < self.late
             delay = self.rng.uniform(3600, 3 * DAY) if late else self.rng.expovariate(1 / 8)
             received = min(t + delay, self.end - 1)
             rows.append((received, t, cells))
-            if self.rng.random() < 0.05:
+            twice = any(cells is (extra or [])[index][1] for index in self.again)
+            if twice or self.rng.random() < 0.05:
                 rows.append((min(received + self.rng.uniform(5, 4000), self.end - 0.5), t, cells))
         if order == "receipt":
             rows.sort(key=lambda one: one[0])
@@ -456,9 +461,40 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
         w.late = 0.3
     elif kind == "aged_replies":
         aged = 0.8
+    elif kind == "offline_set_back":
+        # Set back without a record while nothing tied the clock to anything, and put right again.
+        size = rng.choice([7200, 3600 * 5, rng.uniform(600, 90000)])
+        away = rng.uniform(3600, 40000)
+        model.steps = [(at, -size, False, ""), (at + away, size, False, "")]
+        exchanges = (None, at - rng.uniform(60, 40000))
+        w.later = at + away + rng.uniform(60, 40000)
+    elif kind == "unlogged_pause":
+        model.pauses = [(at, rng.uniform(60, 90000), 0.0, "unlogged")]
+    elif kind in ("mixture", "mixture_sparse"):
+        lies = rng.choice([0, 0, 0.05, 0.15])
+        aged = rng.choice([0, 0.3])
+        w.late = rng.choice([0, 0.2])
+        model.wander.append((rng.uniform(0, 1.5), rng.uniform(5, 40) * DAY, rng.uniform(0, 6)))
+        if rng.random() < 0.4:
+            model.pauses.append((start + span * rng.uniform(0.1, 0.9), rng.uniform(60, 90000), rng.uniform(0, 100),
+                                 rng.choice(["sleep", "vm"])))
+            if model.pauses[0][3] == "sleep":
+                model.pauses = [(*model.pauses[0][:2], 0.0, "sleep")]
+        for _ in range(rng.choice([0, 1, 1, 2])):
+            model.steps.append((start + span * rng.uniform(0.1, 0.9), rng.choice([-1, 1]) * rng.choice([15, 3600, 86400, rng.uniform(12, 9000)]),
+                                rng.random() < 0.5, PERSON))
+        model.steps.sort()
+        model.steps = [one for one in model.steps if not model.asleep(one[0])]
+        if rng.random() < 0.3:
+            w.models["web"] = Model(start, base=rng.choice([-1, 1]) * rng.uniform(3, 700))
+            w.clocks["ntp"] = "synchronised"
+            w.hosts["time.example.org"] = "ntp"
+            hosts.append("time.example.org")
+        if kind == "mixture_sparse":
+            many = rng.randrange(12, 40)
     model.pauses.sort()
     model.pauses = [one for number, one in enumerate(model.pauses)
-                    if number == 0 or one[0] > sum(model.pauses[number - 1][:3]) + 600]
+                    if (number == 0 or one[0] > sum(model.pauses[number - 1][:3]) + 600) and sum(one[:3]) < end - 7200]
     if kind == "camera":
         w.clocks = {"cam": "unknown", "gate": "synchronised"}
         w.models = {"cam": model}
@@ -469,6 +505,8 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
             w.reading("cam", end - rng.uniform(1800, 7200))
         _links(w, rng, "camera.csv", made, "gate.log", gate, rng.randrange(0, 20))
         return w.finish()
+    if kind == "incidents":
+        return _incidents(w, rng, model, at)
     if kind == "tied_only":
         return _tied_only(w, rng, model)
     if kind in ("no_anchor", "one_reading", "two_readings", "receipts_only"):
@@ -478,6 +516,8 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
     w.ccas("ccas.csv", "pc", op2_zone, rng.randrange(100, 300), real=real_zone)
     if hosts and kind != "chain":
         w.http("http.jsonl", "pc", many, hosts, lies=lies, aged=aged, since=exchanges[0], until=exchanges[1])
+        if w.later:
+            w.http("http2.jsonl", "pc", many, hosts, since=w.later)
     if kind == "receipts_only" or (hosts and kind not in ("late_anchors", "sparse") and rng.random() < 0.7) or "zone" in kind \
             or kind == "late_delivery":
         w.op2("op2.csv", "pc", op2_zone, rng.randrange(100, 400), real=real_zone)
@@ -516,6 +556,85 @@ def _chain(w: Writer, rng: random.Random, start: float, many: int) -> None:
     app = w.combined("app.log", "app", 600)
     gate = w.squid("gate.log", "gate", 900)
     _links(w, rng, "app.log", app, "gate.log", gate, 250)
+
+
+VERDICTS = {
+    "zero": "not_copied", "full": "copied", "chunks": "copied", "part": "partial", "read": "not_copied",
+    "missing_present": "copied", "missing_unseized": "undetermined", "gap_unseized": "undetermined",
+    "gap_present": "copied", "full_deleted": "copied", "twice_half": "partial", "zero_present": "not_copied",
+    "missing_absent": "not_copied", "full_other_day_zero": "not_copied",
+}
+"""Ways in which an alert may be true or false, and what a careful person would say."""
+
+
+def _incidents(w: Writer, rng: random.Random, model: Model, at: float) -> Truth:
+    """Alerts that say COPY; the computer's clock is stepped between them."""
+    w.clocks["log"] = "synchronised"
+    model.steps = [(at, rng.choice([-1, 1]) * rng.uniform(600, 90000), True, PERSON)]
+    extra: list[tuple[float, list[str]]] = []
+    alerts: list[tuple[float, str, str, int]] = []
+    way_of: list[str] = []
+    ways = list(VERDICTS)
+    rng.shuffle(ways)
+    moments = sorted(rng.uniform(w.start + DAY, w.end - DAY) for _ in ways)
+    stops: list[tuple[float, float]] = []
+    for number, (way, t) in enumerate(zip(ways, moments, strict=True)):
+        name, size = f"資料{number}.xlsx", rng.randrange(10_000, 9_000_000)
+        stick = f"stick{number % 3 + 1}"
+
+        def line(after: float, kind: str, read: object, written: object, drive: str, name: str = name, t: float = t) -> None:
+            extra.append((t + after, ["PC01", "tanaka", kind, f"E:\\{name}" if drive == "リムーバブル" else f"C:\\work\\{name}",
+                                      str(read), str(written), drive]))
+
+        if way.startswith("gap"):
+            stops.append((t - rng.uniform(100, 4000), t + rng.uniform(100, 4000)))
+        elif way in ("full", "full_deleted"):
+            line(0.5, "FileCopy", size, size, "リムーバブル")
+        elif way == "chunks":
+            line(0.1, "FileMake", 0, 0, "リムーバブル")
+            for part in range(4):
+                line(0.5 + 4 * part, "FileWrite", 0, size // 4 + (size % 4 if part == 3 else 0), "リムーバブル")
+        elif way == "part":
+            line(0.5, "FileWrite", 0, size // 3, "リムーバブル")
+        elif way == "twice_half":
+            line(0.5, "FileWrite", 0, size // 2, "リムーバブル")
+            w.again.add(len(extra) - 1)
+        elif way == "read":
+            line(0.5, "FileRead", size, 0, "リムーバブル")
+        elif way.startswith("missing"):
+            line(0.5, "FileCopy", "", "", "リムーバブル")
+        else:
+            line(0.5, "FileCopy", 0, 0, "リムーバブル")
+        if way == "full_other_day_zero":
+            line(2 * DAY if t + 2 * DAY < w.end - 60 else -2 * DAY, "FileCopy", size, size, "リムーバブル")
+        if "unseized" in way:
+            w.media_of[f"i{number}"] = None
+        else:
+            w.media_of[f"i{number}"] = stick
+        if way in ("missing_present", "gap_present", "full", "chunks", "zero_present", "full_deleted"):
+            made = int(model.reading(t + 1)) if way != "zero_present" else int(model.reading(t - 3 * DAY))
+            mark = " (deleted)" if way == "full_deleted" else ""
+            w.media.append(f"0|/{stick}/{name}{mark}|{number + 5}|r/rrwxrwxrwx|0|0|{size}|{made}|{made}|0|{made}")
+        alerts.append((t + rng.uniform(1, 20), "PC01", name, size))
+        way_of.append(way)
+    for stop, start in stops:
+        extra.append((stop, ["PC01", "tanaka", "AgentStop", "", "", "", ""]))
+        extra.append((start, ["PC01", "tanaka", "AgentStart", "", "", "", ""]))
+    w.evtx("security.jsonl", "pc", 250, changes="security")
+    w.http("http.jsonl", "pc", 150, ["www.example.jp", "cdn.example.net"])
+    w.op2("op2.csv", "pc", "+09:00", 300, extra=extra, gaps=stops)
+    path = w.source("alerts.csv", "alerts", "log", "+09:00", "append")
+    with path.open("w", encoding="cp932", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["警報番号", "検知日時", "端末名", "内容", "ファイル", "サイズ"])
+        for number, (t, host, name, size) in enumerate(alerts):
+            writer.writerow([number + 1, _wall(t, "+09:00").strftime("%Y/%m/%d %H:%M:%S"), host, "COPY", name, size])
+            w.know("alerts.csv", number + 2, t)
+            w.incidents.append({"id": f"i{number}", "source": "alerts.csv", "record": number + 2})
+            w.truth.verdicts[f"i{number}"] = VERDICTS[way_of[number]]
+            w.truth.ways[f"i{number}"] = way_of[number]
+    w.reading("pc", w.end - 600)
+    return w.finish()
 
 
 def _tied_only(w: Writer, rng: random.Random, model: Model) -> Truth:

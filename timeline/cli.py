@@ -11,7 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
-from timeline import question_cli
+from timeline import clock_cli, question_cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,6 +162,7 @@ def _print_summary(summary: Mapping[str, Any], folder: Path) -> None:
 
 
 question_cli.register(app)
+clock_cli.register(app)
 
 
 def main() -> None:

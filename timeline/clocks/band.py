@@ -96,3 +96,35 @@ def make_band(
         if support[0] > support[1]:
             support = (support[1], support[0])
     return Band(u[has_low], low[has_low], u[has_high], high[has_high], rate, margin_s, outside_rate, support)
+
+
+def mean_rate(u: Floats, low: Floats, high: Floats, *, limit: float = 100e-6) -> Rate:
+    """Bounds on the mean rate of θ between any two moments of the span that the anchors cover.
+
+    Anchors are gathered into spans of U (their bounds moved to the middle of the span with the rate known so far), then
+    every pair of spans bounds the rate: (lo_j - hi_i)/d <= β <= (hi_j - lo_i)/d. Three rounds, each with the last one's
+    bounds. Without contradiction only; where spans contradict each other, the limits that contradict come back swapped.
+    """
+    bounds = Rate(-limit, limit)
+    if len(u) < 2 or np.ptp(u) < 60:
+        return bounds
+    edges = np.linspace(float(u.min()), float(u.max()), 61)
+    centres = (edges[:-1] + edges[1:]) / 2
+    span = np.clip(np.searchsorted(edges, u, side="right") - 1, 0, 59)
+    for _round in range(3):
+        middle, half = (bounds.low + bounds.high) / 2, max((bounds.high - bounds.low) / 2, 0.0)
+        distance = centres[span] - u
+        lows, highs = np.full(60, -np.inf), np.full(60, np.inf)
+        np.maximum.at(lows, span, low + middle * distance - half * np.abs(distance))
+        np.minimum.at(highs, span, high + middle * distance + half * np.abs(distance))
+        gap = centres[None, :] - centres[:, None]
+        use = gap > 0
+        with np.errstate(invalid="ignore", divide="ignore"):
+            at_most = np.where(use & np.isfinite(highs)[None, :] & np.isfinite(lows)[:, None],
+                               (highs[None, :] - lows[:, None]) / gap, np.inf)
+            at_least = np.where(use & np.isfinite(lows)[None, :] & np.isfinite(highs)[:, None],
+                                (lows[None, :] - highs[:, None]) / gap, -np.inf)
+        bounds = Rate(max(-limit, float(at_least.max())), min(limit, float(at_most.min())))
+        if bounds.low > bounds.high:
+            return bounds
+    return bounds

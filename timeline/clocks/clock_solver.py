@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from timeline.clocks.band import Band, Rate, make_band
-from timeline.clocks.chain import RATE_MAX, Chain, Pin, best_chain, grouped
+from timeline.clocks.band import Band, Rate, make_band, mean_rate
+from timeline.clocks.chain import BREAK_COST, RATE_MAX, Chain, Pin, best_chain, grouped
 from timeline.clocks.log_order import LogOrder, order_log
 from timeline.clocks.steps import Step, monotone_segments, segment_windows, unwrap_offsets
 from timeline.clocks.wander import rate_stray
@@ -32,6 +32,8 @@ STALE_S = 600.0
 STALE_SLEEP_S = 5.0
 NODES = 600
 JUMP_BREAK_COST = 0.3
+READING_BREAK_COST = 3.0
+"""A break between the last record and the examiner's reading: nothing else speaks for it."""
 STEP_BREAK_COST = 0.1
 UNFIT_COST = 0.7
 MAX_JUMPS = 200
@@ -306,7 +308,8 @@ class ClockSolver:
             index = np.array(group)
             centre = float(np.median(pins.u[index]))
             slack = RATE_MAX * np.abs(pins.u[index] - centre)
-            falling, breaking = 1.25, 1.25
+            falling, breaking = READING_BREAK_COST, READING_BREAK_COST
+            first = int(pins.anchor[group[0]])
             if position:
                 falling, breaking = self._break_costs(pins, groups[position - 1][-1], group[0])
             nodes.append(
@@ -316,6 +319,7 @@ class ClockSolver:
                     float((pins.high[index] + slack).min()),
                     float(pins.price[index].sum()),
                     falling_break_cost=falling,
+                    break_cost=READING_BREAK_COST if self.task.anchors.origin[first].kind == "reading" else BREAK_COST,
                     rising_break_cost=breaking,
                 ),
             )
@@ -325,11 +329,11 @@ class ClockSolver:
         """(falling, rising) price of a break between two pins."""
         low, high = int(pins.segment[before]), int(pins.segment[after])
         if high > low and any(step.stood_still is None for step in self.steps[low:high]):
-            return STEP_BREAK_COST, 1.25
+            return STEP_BREAK_COST, READING_BREAK_COST
         a, b = pins.reading[before], pins.reading[after]
         if low == high and any(a <= jump[0] + 2 and b >= jump[1] - 2 and b <= jump[0] + 1e7 for jump in self.jumps):
-            return JUMP_BREAK_COST, 1.25
-        return 1.25, 1.25
+            return JUMP_BREAK_COST, READING_BREAK_COST
+        return READING_BREAK_COST, READING_BREAK_COST
 
     def _settle_steps(self, pins: _Pins, pieces: Ints) -> bool:
         """Whether pins on both sides tell that a clock was set or stood still at a step; True if something was learnt."""
@@ -407,31 +411,24 @@ class ClockSolver:
             )
             start = end + 1
 
-    def _final_rate(self, chain: Chain, pins: _Pins, pieces: list[Piece]) -> Rate:
-        """The rate of the chain, moved to what long spans show and widened by the wander that the pins show."""
-        low, high = chain.rate.low + chain.half_width, chain.rate.high - chain.half_width
-        span_low, span_high = -np.inf, np.inf
+    def _final_rate(self, chain: Chain, pieces: list[Piece], anchors: Sequence[tuple[Floats, Floats, Floats]]) -> Rate:
+        """Bounds of the rate: the mean rates that spans of anchors allow, widened by the wander that the pins show.
+
+        `anchors`: (u, low, high) of the anchors of each piece.
+        """
+        span_low, span_high = -RATE_MAX, RATE_MAX
         stray = 0.0
-        for piece in pieces:
-            index = np.array(piece.pins)
-            index = index[np.isfinite(pins.low[index]) & np.isfinite(pins.high[index])] if len(index) else index
-            if len(index) < 2:
-                continue
-            index = index[np.argsort(pins.u[index], kind="stable")]
-            u, p_low, p_high = pins.u[index], pins.low[index], pins.high[index]
-            stray = max(stray, rate_stray(u, p_low, p_high))
-            third = max(1, len(u) // 3)
-            for i in range(third):
-                j = len(u) - 1 - i
-                distance = u[j] - u[i]
-                if distance > 86400:
-                    span_low = max(span_low, (p_low[j] - p_high[i]) / distance)
-                    span_high = min(span_high, (p_high[j] - p_low[i]) / distance)
-        if span_low <= span_high and np.isfinite(span_low) and np.isfinite(span_high):
-            low, high = max(span_low, -RATE_MAX), min(span_high, RATE_MAX)
-            low, high = min(low, high), max(low, high)
+        for _piece, (u, low, high) in zip(pieces, anchors, strict=True):
+            both = np.flatnonzero(np.isfinite(low) & np.isfinite(high))
+            if len(both) >= 2:
+                order = both[np.argsort(u[both], kind="stable")]
+                stray = max(stray, rate_stray(u[order], low[order], high[order]))
+            mean = mean_rate(u, low, high)
+            span_low, span_high = max(span_low, mean.low), min(span_high, mean.high)
+        if span_low > span_high:  # the mean rates of parts differ: both are possible
+            span_low, span_high = max(span_high, -RATE_MAX), min(span_low, RATE_MAX)
         half = min(max(chain.half_width, stray * 1.3), RATE_MAX)
-        return Rate(max(low - half, -RATE_MAX - 20e-6), min(high + half, RATE_MAX + 20e-6))
+        return Rate(max(span_low - half, -RATE_MAX), min(span_high + half, RATE_MAX))
 
     # --- everything -------------------------------------------------------------------------------------------------
 
@@ -480,7 +477,6 @@ class ClockSolver:
         """Intervals of every stamp under one explanation."""
         stamps = self.stamps
         pieces = self._pieces(pins, decided)
-        rate = self._final_rate(chain, pins, pieces)
         kept = np.zeros(len(self.a_stamp), dtype=np.bool_)
         rejected = np.zeros(len(self.a_stamp), dtype=np.bool_)
         kept[pins.anchor[decided >= 0]] = True
@@ -488,17 +484,10 @@ class ClockSolver:
         extra: list[list[tuple[float, float, float, int]]] = [[] for _ in pieces]
         one_sided = np.flatnonzero(~kept & ~rejected)
         for final in (False, True):
-            for number, piece in enumerate(pieces):
-                members = np.array(piece.pins, dtype=np.int64)
-                more = np.array(extra[number]).reshape(-1, 4)
-                self._make_bands(
-                    piece,
-                    np.concatenate([pins.u[members], more[:, 0]]),
-                    np.concatenate([pins.low[members], more[:, 1]]),
-                    np.concatenate([pins.high[members], more[:, 2]]),
-                    np.concatenate([pins.segment[members], more[:, 3].astype(np.int64)]),
-                    rate,
-                )
+            held = [self._held(pins, piece, np.array(more).reshape(-1, 4)) for piece, more in zip(pieces, extra, strict=True)]
+            rate = self._final_rate(chain, pieces, [one[:3] for one in held])
+            for piece, (u, low, high, segment) in zip(pieces, held, strict=True):
+                self._make_bands(piece, u, low, high, segment, rate)
             intervals = self._intervals(found, pieces)
             if final or not len(one_sided):
                 break
@@ -509,6 +498,17 @@ class ClockSolver:
             for log, rows in self._logs.items()
         }
         return self._finish(intervals, orders, (own_low, own_high), (kept, rejected), pieces, rate, chain, found)
+
+    @staticmethod
+    def _held(pins: _Pins, piece: Piece, more: Floats) -> tuple[Floats, Floats, Floats, Ints]:
+        """(u, low, high, segment) of everything that holds a piece: its pins, and bounds from one side."""
+        members = np.array(piece.pins, dtype=np.int64)
+        return (
+            np.concatenate([pins.u[members], more[:, 0]]),
+            np.concatenate([pins.low[members], more[:, 1]]),
+            np.concatenate([pins.high[members], more[:, 2]]),
+            np.concatenate([pins.segment[members], more[:, 3].astype(np.int64)]),
+        )
 
     def _own_bounds(self, kept: Bools) -> tuple[Floats, Floats]:
         """(low, high) that the accepted anchors of each stamp itself give, and the collection."""

@@ -189,7 +189,8 @@ def _doubtful(
     kept = np.flatnonzero(keep)
     middle = np.full(len(keep), np.nan)
     first, last = _hull(position, low, high, alive, len(keep))
-    middle[np.isfinite(first) & np.isfinite(last)] = ((first + last) / 2)[np.isfinite(first) & np.isfinite(last)]
+    finite = np.isfinite(first) & np.isfinite(last)
+    middle[finite] = (first[finite] + last[finite]) / 2
     places: list[int] = []
     lows: list[float] = []
     highs: list[float] = []

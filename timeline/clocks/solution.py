@@ -186,11 +186,15 @@ class _Solver:
         while waiting:
             for name in waiting:
                 self.views[name].anchors = self._anchors(name)
-            ranked = sorted(waiting, key=lambda name: (-readings[name], -_pin_count(self.views[name].anchors)))
+            ranked = sorted(waiting, key=lambda name: self._rank(name, readings[name]))
             chosen = ranked[0]
             cost += self._solve_one(chosen)
             waiting.remove(chosen)
         return Hypothesis(self.accused, self.views, cost + ACCUSATION_COST * len(self.accused))
+
+    def _rank(self, name: str, readings: int) -> tuple[int, int, int]:
+        anchors = self.views[name].anchors
+        return -readings, -_pin_count(anchors), -anchors.size
 
     def _solve_one(self, name: str) -> float:
         view, case = self.views[name], self.case
@@ -346,8 +350,11 @@ def _shown_wrong(case: ClockCase) -> frozenset[str]:
     return frozenset(
         reading.clock
         for reading in case.readings
-        if reading.shown_s - SYNCHRONISED_S * 2 > reading.reference_s + reading.reference_resolution_s
+        if case.clocks[reading.clock].declared == "synchronised"
+        and (
+            reading.shown_s - SYNCHRONISED_S * 2 > reading.reference_s + reading.reference_resolution_s
         or reading.shown_s + reading.resolution_s + SYNCHRONISED_S * 2 < reading.reference_s
+        )
     )
 
 
@@ -358,21 +365,24 @@ def solve(case: ClockCase) -> Solution:
     main = _Solver(case, shifts, seen_wrong).solve()
     tried = [main]
     referenced = _referenced(case)
-    accused = seen_wrong
-    while main.cost > WORTH_ASKING and len(accused) < MAX_ACCUSED:
-        found: Hypothesis | None = None
+    path = main
+    while main.cost > WORTH_ASKING and len(path.accused) < len(seen_wrong) + MAX_ACCUSED:
+        level: list[Hypothesis] = []
         for name, clock in case.clocks.items():
-            if clock.declared != "synchronised" or name in accused or name not in referenced:
-                continue
-            one = _Solver(case, shifts, accused | {name}).solve()
-            if not _deviates(one.views[name]):
-                continue
-            tried.append(one)
-            if one.cost < main.cost and (found is None or one.cost < found.cost):
-                found = one
-        if found is None:
+            if clock.declared == "synchronised" and name not in path.accused and name in referenced:
+                level.append(_Solver(case, shifts, path.accused | {name}).solve())
+        if not level:
             break
-        main, accused = found, found.accused
+        level.sort(key=lambda one: one.cost)
+        sound = [one for one in level if all(_deviates(one.views[name]) for name in one.accused - seen_wrong)]
+        tried += sound
+        better = [one for one in sound if one.cost < main.cost]
+        # Where several clocks are wrong none of them looks smooth until the others are accused too.
+        path = better[0] if better else level[0]
+        if better:
+            main = better[0]
+        elif level[0].cost >= main.cost + ACCUSATION_COST:
+            break
     rivals = [one for one in tried if one is not main and one.cost <= main.cost + RIVAL_COST]
     return _solution(case, main, rivals, shifts, unknown)
 
