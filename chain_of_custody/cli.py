@@ -52,6 +52,15 @@ def _case_folder(argument: Path | None, option: Path | None) -> Path:
     return path
 
 
+def _nearest_case() -> Path | None:
+    from chain_of_custody.errors import CaseNotFoundError  # noqa: PLC0415
+
+    try:
+        return _case_folder(None, None)
+    except CaseNotFoundError:
+        return None
+
+
 def _policy(values: list[str]) -> dict[str, str]:
     policy = {}
     for value in values:
@@ -318,6 +327,7 @@ def _print_verification(result: Verification) -> None:
         "custody verify",
         "custody verify 2026-017 --json",
         "custody verify 2026-017 --against kept/000000123.txt --images /mnt/evidence",
+        "custody verify --report report.pdf",
     ),
 )
 def verify(
@@ -343,12 +353,26 @@ def verify(
             ),
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="PDF",
+            help=text(
+                "この報告書(PDF)を確かめる: 署名、添付の台帳、ページ、事案との一致",
+                "check this report: signatures, the enclosed ledger, the pages, and that they fit the case",
+            ),
+        ),
+    ] = None,
     roots: stamp_cli.RootOption = None,
     case: CaseOption = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
     """Verify a case."""
+    if report is not None:
+        known = _case_folder(folder, case) if folder or case else _nearest_case()
+        raise typer.Exit(report_cli.verify_report(report, known, roots, as_json=as_json))
     from chain_of_custody import ledger  # noqa: PLC0415
     from chain_of_custody.verify import verify_case  # noqa: PLC0415
 

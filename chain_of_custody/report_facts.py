@@ -5,7 +5,7 @@ The PDF prints this; the HTML report works out the same from the ledger it holds
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from chain_of_custody import entries as entry_forms
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GAP_NS = 24 * 3600 * 1_000_000_000
 """An item that left storage and is not mentioned for longer than this has a gap in custody, as in verification."""
+KINDS = ("report", "sheet", "exhibits")
 QUIET = ("session.open", "session.close")
 IMAGE_TYPES = ("image.end", "clone.end", "collect.end", "verify.end")
 _SEVERITIES = {"ng": ("NG", "NG"), "unknown": ("判定不能", "cannot tell"), "note": ("注記", "note")}
@@ -61,7 +62,6 @@ class Made:
     """The item of a sheet."""
     withheld: int = 0
     """Findings that are not listed."""
-    extra: Mapping[str, Json] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Json]:
         """As `report.json` in the PDF holds it."""
@@ -76,24 +76,35 @@ def made_of(value: Mapping[str, Json]) -> Made:
     findings, signed = value["findings"], value["signing"]
     if not isinstance(findings, list) or not isinstance(signed, list):
         raise TypeError("malformed report.json")
-    texts = {name: str(value[name]) for name in ("time", "hozen", "typst", "verdict", "stamped_by", "kind", "item")}
+
+    def text(name: str) -> str:
+        return str(value[name])
+
+    if text("kind") not in KINDS:
+        raise ValueError("unknown kind of document")
     return Made(
-        **texts,
+        time=text("time"),
+        hozen=text("hozen"),
+        typst=text("typst"),
+        verdict=text("verdict"),
         findings=tuple(dict(one) for one in findings if isinstance(one, dict)),
         signing=tuple(
             Signing(*(str(one[name]) for name in ("certificate_sha256", "subject", "issued")))
             for one in signed
             if isinstance(one, dict)
         ),
-        withheld=int(str(value["withheld"])),
+        stamped_by=text("stamped_by"),
+        kind=text("kind"),
+        item=text("item"),
+        withheld=int(text("withheld")),
     )
 
 
 def findings_of(verification: Verification, begin: Entry, opened_by: int) -> tuple[tuple[Mapping[str, Json], ...], int]:
     """The findings that a report lists, and how many more there are.
 
-    That the report itself (begun by `begin`) and its session (opened by entry `opened_by`) go on is no finding. Late entries and gaps have
-    tables of their own.
+    That the report itself (begun by `begin`) and its session (opened by entry `opened_by`) go on is no finding. Late
+    entries and gaps have tables of their own.
     """
     kept = [
         finding

@@ -12,7 +12,7 @@ import importlib.metadata
 import json
 import os
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC
 from functools import cache
 from importlib import resources
@@ -36,7 +36,7 @@ from chain_of_custody.report_facts import Made
 from chain_of_custody.verify import verify_case
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from chain_of_custody.case import Case
@@ -82,8 +82,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "fingerprint": ("事案の指紋", "fingerprint of the case"),
     "verdict": ("台帳の検証結果:", "Verdict on the ledger:"),
     "verdict_note": (
-        "第 1 項から第 {n} 項まで、{t} に hozen が検証しました。この欄は作成時の結果です。下の方法で確かめ直してください。",
-        "Entries 1 to {n}, verified by hozen at {t}. This is what was found when the document was made: check it again.",
+        "第 1 項から第 {n} 項まで、{t} に hozen が検証しました(作成時の結果です)。下の方法で確かめ直してください。",
+        "Entries 1 to {n}, verified by hozen at {t}, when this document was made. Check it again as told below.",
     ),
     "none": ("なし", "none"),
     "unrecorded": ("記録なし", "not recorded"),
@@ -127,12 +127,16 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "issued": ("証明書", "certificate"),
     "certificate": ("証明書の SHA-256", "SHA-256 of the certificate"),
     "signing_note": (
-        "自己発行の証明書は、この文書のためだけに作られた鍵のものです。認証局による本人確認はありません。"
-        "その SHA-256 は、作業者の鍵で承認された台帳の最後の項(添付)に記録されており、それと一致することで"
-        "作業者の署名と分かります。署名の後の変更は、署名の検証で分かります。",
-        "A self-issued certificate belongs to a key made for this document alone; no authority vouches for the person. "
-        "Its SHA-256 stands in the last entry of the enclosed ledger, in a session that the operator's key authorised: "
-        "that is what ties the signature to the operator. Changes after signing show when the signature is verified.",
+        (
+            "自己発行の証明書は、この文書のためだけに作られた鍵のものです。認証局による本人確認はありません。"
+            "その SHA-256 は、作業者の鍵で承認された台帳(添付)の最後の項に記録されており、それと一致することで"
+            "作業者の署名と分かります。署名の後の変更は、署名の検証で分かります。"
+        ),
+        (
+            "A self-issued certificate belongs to a key made for this document alone; no authority vouches for the "
+            "person. Its SHA-256 stands in the last entry of the enclosed ledger, in a session that the operator's key "
+            "authorised: that ties the signature to the operator. Changes after signing show when it is verified."
+        ),
     ),
     "unsigned_note": (
         "この文書に電子署名はありません。内容は添付の台帳で確かめられます。",
@@ -172,22 +176,31 @@ _STEPS: tuple[tuple[str, str, str], ...] = (
         "custody verify --report FILE.pdf",
     ),
     (
-        "一般の道具で: Signature Validation が「valid」、かつ「Total document signed」であること。"
-        "後者がなければ、署名の後に追記されています。",
-        "With common tools: the signature is valid and “Total document signed” is shown; without the latter something "
-        "was appended after signing.",
+        (
+            "一般の道具で: 最後の署名が「Valid」、かつ「Total document signed」であること。"
+            "後者がなければ、署名の後に追記されています。"
+        ),
+        (
+            "With common tools: the last signature is valid and “Total document signed” is shown; without the latter "
+            "something was appended after signing."
+        ),
         "pdfsig FILE.pdf",
     ),
     (
         "添付の台帳を取り出して検証します(指紋は、別に受け取ったもの)。",
         "Take out the enclosed ledger and verify it (with the fingerprint that you received on another way).",
-        "mkdir -p D/checkpoints; pdfdetach -saveall -o D FILE.pdf; mv D/0*.* D/checkpoints; sh D/verify.sh {fingerprint}",
+        (
+            "mkdir -p D/checkpoints; pdfdetach -saveall -o D FILE.pdf; mv D/0*.* D/checkpoints; "
+            "sh D/verify.sh {fingerprint}"
+        ),
     ),
     (
         "署名者の証明書の SHA-256 を、下の表および台帳の最後の report.begin と比べます。",
-        "Compare the SHA-256 of the signer's certificate with the table below and the last report.begin of the ledger.",
-        "pdfsig -dump FILE.pdf; openssl pkcs7 -inform DER -in FILE.pdf.sig0 -print_certs"
-        " | openssl x509 -noout -fingerprint -sha256",
+        "Compare the SHA-256 of the signer's certificate with the table below and the ledger's last report.begin.",
+        (
+            "pdfsig -dump FILE.pdf; openssl pkcs7 -inform DER -in FILE.pdf.sig0 -print_certs"
+            " | openssl x509 -noout -fingerprint -sha256"
+        ),
     ),
 )
 
@@ -361,7 +374,7 @@ def pages(taken: Mapping[str, bytes], made: Made, language: Language) -> bytes:
         if isinstance(one, dict):
             one["certificate_shown"] = statements.groups(str(one["certificate_sha256"]))
     conditions = {"format": "hozen-report/1", "language": language, **made.to_json()}
-    enclosed = [_file(name, data) for name, data in taken.items()]
+    enclosed = [_file(name, data) for name, data in sorted(taken.items())]
     enclosed.append(_file(FACTS_NAME, json.dumps(conditions, ensure_ascii=False, sort_keys=True).encode("utf-8")))
     moment = entries.moment_of(made.time)
     facts["moment"] = list(moment.timetuple()[:6])
@@ -464,6 +477,20 @@ def write_new(target: Path, content: bytes) -> None:
         ) from error
 
 
-def unsigned(made: Made) -> Made:
-    """The same conditions without signatures (a print-out nobody signed)."""
-    return replace(made, signing=(), stamped_by="")
+def write_recorded(
+    case: Case,
+    target: Path,
+    content: bytes | Callable[[], bytes],
+    body: Mapping[str, Json],
+    *,
+    inputs: Sequence[FileHash] = (),
+) -> FileHash:
+    """Write a new file as the action `report` with this body; bytes or what makes them. Raises TargetError."""
+    if target.exists():
+        raise TargetError(f"すでにあります: {target}", f"already there: {target}")
+    with case.action("report", body, inputs=inputs) as action:
+        data = content if isinstance(content, bytes) else content()
+        write_new(target, data)
+        written = FileHash(hashlib.sha256(data).hexdigest(), len(data))
+        action.set_result({}, outputs=[written])
+    return written

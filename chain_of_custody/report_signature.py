@@ -1,14 +1,15 @@
 """Signatures in a PDF (PAdES B-B, with a time stamp B-T), by pyHanko.
 
 Without a certificate of one's own, a key and a self-issued certificate are made for the one document, and the key is
-thrown away. What ties it to the operator is the ledger: the certificate's SHA-256 stands in `report.begin`, in a session
-that the operator's key authorised. That works with every kind of key (file, agent, token) and needs no authority; it
-says nothing about who the operator is that the ledger does not say.
+thrown away. What ties it to the operator is the ledger: the certificate's SHA-256 stands in `report.begin`, in a
+session that the operator's key authorised. That works with every kind of key (file, agent, token) and needs no
+authority; it says nothing about who the operator is that the ledger does not say.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import io
 import secrets
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from chain_of_custody.case import Case
 
 FIELD = "hozen-{}"
+_DER = serialization.Encoding.DER
 YEARS = 10
 """Validity of a self-issued certificate: what counts is the time at which it signed, and the ledger."""
 
@@ -67,7 +69,7 @@ class DocumentSigner:
             docmdp_permissions=fields.MDPPerm.FILL_FORMS,
         )
         signer = signers.SimpleSigner(
-            signing_cert=_asn1(self.certificate),
+            signing_cert=asn1([self.certificate])[0],
             signing_key=_asn1_key(self.key),
             cert_registry=_registry(self.chain),
         )
@@ -81,42 +83,43 @@ class DocumentSigner:
         return out.getvalue()
 
 
-def _asn1(certificate: x509.Certificate) -> Any:  # noqa: ANN401 - asn1crypto has no types
-    from asn1crypto import x509 as asn1  # noqa: PLC0415
+def asn1(certificates: Sequence[x509.Certificate]) -> list[Any]:
+    """The certificates as pyHanko wants them."""
+    from pyhanko.keys import load_certs_from_pemder_data  # noqa: PLC0415
 
-    return asn1.Certificate.load(certificate.public_bytes(serialization.Encoding.DER))
+    return [one for cert in certificates for one in load_certs_from_pemder_data(cert.public_bytes(_DER))]
 
 
-def _asn1_key(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> Any:  # noqa: ANN401
-    from asn1crypto import keys  # noqa: PLC0415
+def _asn1_key(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> Any:  # noqa: ANN401 - asn1crypto has no types
+    from pyhanko.keys import load_private_key_from_pemder_data  # noqa: PLC0415
 
-    der = key.private_bytes(
-        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return keys.PrivateKeyInfo.load(der)
+    der = key.private_bytes(_DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return load_private_key_from_pemder_data(der, None)
 
 
 def _registry(chain: Sequence[x509.Certificate]) -> Any:  # noqa: ANN401
-    from pyhanko_certvalidator.registry import SimpleCertificateStore  # noqa: PLC0415
+    from pyhanko_certvalidator import registry  # noqa: PLC0415
 
-    store = SimpleCertificateStore()
-    store.register_multiple([_asn1(one) for one in chain])
-    return store
+    store: Any = registry.SimpleCertificateStore  # its constructor has no types
+    made = store()
+    made.register_multiple(asn1(chain))
+    return made
 
 
 def _stamper(url: str) -> Any:  # noqa: ANN401
-    from asn1crypto import tsp  # noqa: PLC0415
-    from pyhanko.sign.timestamps import TimeStamper  # noqa: PLC0415
+    from pyhanko.sign import timestamps as stamping  # noqa: PLC0415
 
-    class Stamper(TimeStamper):  # type: ignore[misc]
+    answers: Any = importlib.import_module("asn1crypto.tsp").TimeStampResp
+
+    class Stamper(stamping.TimeStamper):
         """Asks an authority the way `custody stamp` does."""
 
         async def async_request_tsa_response(self, req: Any) -> Any:  # noqa: ANN401
             """The answer to one request."""
-            answer: Any = tsp.TimeStampResp.load(timestamps.ask(url, req.dump()))
-            return answer
+            return answers.load(timestamps.ask(url, req.dump()))
 
-    return Stamper()
+    made: Any = Stamper
+    return made()
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
