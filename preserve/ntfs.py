@@ -204,7 +204,9 @@ def undo_fixups(block: NDArray[np.uint8], sector_size: int) -> NDArray[np.bool_]
     return good
 
 
-class _Name(NamedTuple):
+class Name(NamedTuple):
+    """A $FILE_NAME: the folder it stands in, the name, its namespace (2: DOS), four FILETIME values."""
+
     parent: int
     parent_sequence: int
     name: str
@@ -212,13 +214,15 @@ class _Name(NamedTuple):
     times: tuple[int, int, int, int]
 
 
-class _StaleName(NamedTuple):
+class StaleName(NamedTuple):
+    """A name left in the slack of a folder's index; `record` is -1 where it is not known whose it was."""
+
     record: int
     sequence: int
-    name: _Name
+    name: Name
 
 
-def _parse_file_name(data: bytes) -> _Name | None:
+def _parse_file_name(data: bytes) -> Name | None:
     """A $FILE_NAME value; None where it is cut off."""
     if len(data) < 66:
         return None
@@ -228,10 +232,10 @@ def _parse_file_name(data: bytes) -> _Name | None:
     if len(raw) < 2 * length or not length:
         return None
     name = raw.decode("utf-16-le", "surrogatepass")
-    return _Name(parent & _RECORD_BITS, parent >> 48, name, space, (created, modified, changed, accessed))
+    return Name(parent & _RECORD_BITS, parent >> 48, name, space, (created, modified, changed, accessed))
 
 
-def _safe(name: str) -> tuple[str, bool]:
+def safe_name(name: str) -> tuple[str, bool]:
     """A name from UTF-16 as a part of a path; lone surrogates, '/' and NUL are escaped as %XXXX (UTF-16 units)."""
     if "/" not in name and "\0" not in name and not any("\ud800" <= one <= "\udfff" for one in name):
         return name, False
@@ -318,7 +322,8 @@ class NtfsFileSystem:
                 return place + position - first, first + size - position
         return -1, 0
 
-    def _read_table(self, position: int, size: int) -> bytes:
+    def read_table(self, position: int, size: int, /) -> bytes:
+        """Bytes of $MFT itself, fewer where it ends or is not mapped."""
         parts = []
         while size > 0:
             place, left = self._locate(position)
@@ -348,7 +353,7 @@ class NtfsFileSystem:
         with self._lock:
             raw = self._cache.get(number)
         if raw is None:
-            raw = self._read_table(number * size, size)
+            raw = self.read_table(number * size, size)
             with self._lock:
                 self._cache[number] = raw
                 while len(self._cache) > 4096:
@@ -443,7 +448,7 @@ class NtfsFileSystem:
         lost = 0
         for start in range(0, self.record_count, per_batch):
             count = min(per_batch, self.record_count - start)
-            raw = self._read_table(start * size, count * size)
+            raw = self.read_table(start * size, count * size)
             if len(raw) < count * size:
                 lost += count - len(raw) // size
                 count = len(raw) // size
@@ -470,9 +475,9 @@ class NtfsFileSystem:
         self._incomplete.clear()
         self._extensions_left = 100_000 + 2 * self.record_count
         self._runs_left = _MOST_RUNS_IN_ALL
-        folders: dict[int, tuple[int, bool, _Name | None]] = {}  # record -> sequence, in use, its name
-        stale: list[_StaleName] = []
-        pending: list[tuple[_Name | None, str, list[FileEntry]]] = []
+        folders: dict[int, tuple[int, bool, Name | None]] = {}  # record -> sequence, in use, its name
+        stale: list[StaleName] = []
+        pending: list[tuple[Name | None, str, list[FileEntry]]] = []
         for record in self.records():
             if record.base:
                 continue
@@ -489,13 +494,13 @@ class NtfsFileSystem:
                 folders[record.number] = (record.sequence, record.in_use, names[0] if names else None)
                 index = next((one for one in attributes if one.kind == INDEX_ALLOCATION and one.name == "$I30"), None)
                 if index is not None and len(stale) < _MOST_STALE:
-                    stale += self._stale_names(record.number, index)
+                    stale += self.stale_names(record.number, index)
             streams = self._streams(record, attributes)
             for name in names or (None,):
                 entries = [self._entry(record, one, name, attributes) for one in streams]
                 pending.append((name, f"OrphanFile-{record.number}", entries))
         self._say_limits()
-        paths = _Paths(folders)
+        paths = Paths(folders)
         characters = 0
         for name, fallback, entries in pending:
             path, whole = paths.of(name, fallback)
@@ -528,14 +533,14 @@ class NtfsFileSystem:
             detail = f"more than {_MOST_RUNS_IN_ALL} runs: the places of later files are not known"
             self.problems.append(Problem(where, "limit", detail))
 
-    def _stale_names(self, number: int, index: Attribute) -> list[_StaleName]:
+    def stale_names(self, number: int, index: Attribute) -> list[StaleName]:
         """Names in the slack of a folder's index blocks: what was deleted or renamed, and not overwritten since.
 
         An index entry is: reference, entry length, content length, flags, then a $FILE_NAME whose first 8 bytes name
         this folder as the parent.
         """
         size = self.geometry.index_size
-        found: list[_StaleName] = []
+        found: list[StaleName] = []
         for at in range(0, min(index.size, _LARGEST_INDEX), _BATCH // size * size):
             raw = self._read_runs(index, at, _BATCH // size * size)
             count = len(raw) // size
@@ -559,13 +564,13 @@ class NtfsFileSystem:
                 reference = int.from_bytes(entry[:8], "little")
                 if int.from_bytes(entry[:10], "little") == 16 << 64:
                     # The list's end mark has overwritten the head of the entry, and with it which file it was.
-                    found.append(_StaleName(-1, 0, name))
+                    found.append(StaleName(-1, 0, name))
                     continue
                 if content == 66 + 2 * (entry[16 + 64]) and reference:
-                    found.append(_StaleName(reference & _RECORD_BITS, reference >> 48, name))
+                    found.append(StaleName(reference & _RECORD_BITS, reference >> 48, name))
         return found
 
-    def _name_only(self, stale: list[_StaleName], paths: _Paths) -> Iterator[FileEntry]:
+    def _name_only(self, stale: list[StaleName], paths: Paths) -> Iterator[FileEntry]:
         """Stale names whose file has another name, or whose record serves another file now."""
         seen: set[tuple[int, int, str]] = set()
         for number, sequence, name in stale:
@@ -620,7 +625,7 @@ class NtfsFileSystem:
         return tuple(runs)
 
     def _entry(
-        self, record: Record, one: Attribute | None, name: _Name | None, attributes: list[Attribute]
+        self, record: Record, one: Attribute | None, name: Name | None, attributes: list[Attribute]
     ) -> FileEntry:
         """An entry whose `path` holds only what follows the file's own path (`:stream`)."""
         state: str = "allocated" if record.in_use else "deleted"
@@ -638,7 +643,7 @@ class NtfsFileSystem:
             return entry
         suffix = ""
         if one.name and one.kind == DATA:
-            suffix = ":" + _safe(one.name)[0]
+            suffix = ":" + safe_name(one.name)[0]
             kind = "stream" if kind in ("file", "directory") else kind
         entry = FileEntry(
             (index, number, record.sequence, one.kind, one.id),
@@ -698,19 +703,19 @@ def _join_extents(parts: list[Attribute]) -> list[Attribute]:
     return order
 
 
-class _Paths:
+class Paths:
     """Paths of folders by their parent references; loops and folders that were reused end under $OrphanFiles."""
 
-    def __init__(self, folders: dict[int, tuple[int, bool, _Name | None]]) -> None:
+    def __init__(self, folders: dict[int, tuple[int, bool, Name | None]]) -> None:
         self._folders = folders
         self._known: dict[int, str] = {_ROOT: "/"}
 
-    def of(self, name: _Name | None, fallback: str) -> tuple[str, bool]:
+    def of(self, name: Name | None, fallback: str) -> tuple[str, bool]:
         """Path of a file by its name, and whether its whole chain of folders is known."""
         if name is None:
             return f"{ORPHANS}/{fallback}", False
-        folder = self._folder(name.parent, name.parent_sequence)
-        shown, _ = _safe(name.name)
+        folder = self.folder(name.parent, name.parent_sequence)
+        shown, _ = safe_name(name.name)
         if folder is None:
             return f"{ORPHANS}/{shown}", False
         return join_path(folder, shown), not folder.startswith(ORPHANS)
@@ -723,7 +728,7 @@ class _Paths:
         current, in_use, _ = found
         return current == sequence or (not in_use and current == (sequence + 1) & 0xFFFF)
 
-    def _folder(self, number: int, sequence: int) -> str | None:
+    def folder(self, number: int, sequence: int) -> str | None:
         """Path of a folder; None where it is not that folder any more."""
         if not self._fits(number, sequence):
             return None
@@ -736,7 +741,7 @@ class _Paths:
                 self._known[at] = f"{ORPHANS}/OrphanFile-{at}"
                 break
             seen.add(at)
-            chain.append((at, _safe(name.name)[0]))
+            chain.append((at, safe_name(name.name)[0]))
             if not self._fits(name.parent, name.parent_sequence) and name.parent not in self._known:
                 self._known[at] = f"{ORPHANS}/{chain.pop()[1]}"
                 break
