@@ -107,7 +107,21 @@ def _by_decoding(file: SourceFile) -> Encoding:
     for name in ("utf-8", "cp932", "euc_jp"):
         if name in candidates:
             return Encoding(name, "decoded")
-    return Encoding("utf-8", "mixed")
+    return Encoding(_by_most_lines(file.read_at(0, _CHUNK_BYTES)), "mixed")
+
+
+def _by_most_lines(sample: bytes) -> str:
+    """The encoding that most lines with more than ASCII fit; UTF-8 where two fit as many."""
+    lines = [line for line in sample.split(b"\n") if not line.isascii()]
+    return max(("utf-8", "cp932"), key=lambda name: sum(_fits(line, name) for line in lines))
+
+
+def _fits(line: bytes, name: str) -> bool:
+    try:
+        line.decode(name)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=8)
@@ -130,7 +144,10 @@ def head_text(head: bytes) -> str | None:
         except UnicodeDecodeError:
             continue
         return _whole_lines(shown, full=len(head) >= 4096)
-    shown = head.decode("utf-8", "replace")
+    # Damaged text, or none: binary content has few lines, and what replaces its bytes is much of it.
+    name = _by_most_lines(head)
+    lines = [line.decode(name if _fits(line, name) else "utf-8", "replace") for line in head.split(b"\n")]
+    shown = "\n".join(lines)
     return None if shown.count("\ufffd") * 10 > len(shown) else _whole_lines(shown, full=len(head) >= 4096)
 
 
@@ -188,19 +205,22 @@ class Lines:
         return lines
 
     def _decode(self, line: bytes) -> str:
-        line = line.removesuffix(b"\r") if self.encoding.unit == 1 else line
-        try:
-            return line.decode(self.encoding.name).removesuffix("\r")
-        except UnicodeDecodeError:
-            pass
         if self.encoding.unit == 1:
-            for name in ("utf-8", "cp932"):
+            line = line.removesuffix(b"\r")
+            # UTF-8 first: its sequences hardly arise by chance, while nearly all of them fit cp932 as other characters.
+            for name in ("utf-8", self.encoding.name, "cp932"):
                 try:
                     text = line.decode(name)
                 except UnicodeDecodeError:
                     continue
-                _note(self._other, self.number)
+                if name != self.encoding.name and not line.isascii():
+                    _note(self._other, self.number)
                 return text
+        else:
+            try:
+                return line.decode(self.encoding.name).removesuffix("\r")
+            except UnicodeDecodeError:
+                pass
         _note(self._undecodable, self.number)
         return line.decode(self.encoding.name, "backslashreplace").removesuffix("\r")
 
