@@ -174,9 +174,8 @@ class Lines:
     def __iter__(self) -> Iterator[tuple[int, str]]:
         """(number from 1, text) of each line; empty lines too."""
         for raw in self._raw_chunks():
-            try:
-                text = raw.decode(self.encoding.name)
-            except UnicodeDecodeError:
+            text = self._whole(raw)
+            if text is None:
                 for line in self._split(raw):
                     self.number += 1
                     yield self.number, self._clean(self._decode(line))
@@ -194,6 +193,15 @@ class Lines:
             for part in parts:
                 self.number += 1
                 yield self.number, self._clean(part.removesuffix("\r"))
+
+    def _whole(self, raw: bytes) -> str | None:
+        """Many lines decoded at once; None where each must be judged alone."""
+        if self.encoding.basis == "mixed" and not raw.isascii():
+            return None
+        try:
+            return raw.decode(self.encoding.name)
+        except UnicodeDecodeError:
+            return None
 
     def _split(self, raw: bytes) -> list[bytes]:
         if self.encoding.unit == 2:
