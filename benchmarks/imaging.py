@@ -5,6 +5,7 @@ python benchmarks/imaging.py source  WORK/source.bin --gib 3      # 40 % random,
 python benchmarks/imaging.py speed   WORK/source.bin WORK --ewf-new DIR     # alternating with the peers; needs root
 python benchmarks/imaging.py verify  WORK/source.bin WORK --ewf-new DIR
 python benchmarks/imaging.py scaling WORK                         # 1 to 32 GiB, sparse
+python benchmarks/imaging.py large   WORK --ewf-new DIR           # past 2 TiB, past .E99, tables past 4 GiB; 8 min
 python benchmarks/imaging.py deflate WORK/source.bin              # the same bytes each time? 14 processes, 3 threads
 python benchmarks/imaging.py bad     WORK                         # 69 bad of 131,072 sectors; needs root, FUSE, mfusepy
 ```
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 GIB = 1 << 30
+TIB = 1 << 40
 _IMAGE = """
 import sys
 from pathlib import Path
@@ -262,6 +264,72 @@ def scaling(arguments: argparse.Namespace) -> None:
         print(f"| {gib} | {wall:.1f} | {wall / gib:.2f} | {cpu / gib:.2f} | {peak / 1024:.0f} |", flush=True)
 
 
+def large(arguments: argparse.Namespace) -> None:
+    """Tables past 2 and 4 GiB of a segment, segments past .E99, a medium past 2 TiB."""
+    work = Path(arguments.work) / "large"
+    work.mkdir()
+    try:
+        near = {0: b"first", 2 * GIB + 512: b"past 2 GiB", 4 * GIB + 1024: b"past 4 GiB"}
+        _large(arguments, work, 5 * GIB, near, ["--segment-size", "8GiB", "--compression", "none"])
+        small = {0: b"first", 512 * MIB: b"middle"}
+        _large(arguments, work, GIB, small, ["--segment-size", "4MiB", "--compression", "none"])
+        far = {0: b"first", TIB: b"middle", 2 * TIB - 512: b"last of 32 bits", 2 * TIB: b"past 32 bits"}
+        _large(arguments, work, 2 * TIB + 3 * GIB + 512, far, ["--segment-size", "512MiB", "--hash", "blake3"])
+    finally:
+        shutil.rmtree(work)
+
+
+def _large(arguments: argparse.Namespace, work: Path, size: int, marks: dict[int, bytes], options: list[str]) -> None:
+    from preserve.image import open_image  # noqa: PLC0415 - after the path is set
+
+    source, folder = work / "source.bin", work / "run"
+    folder.mkdir()
+    marks = {**marks, size - 512: b"the last sector"}
+    with source.open("wb") as file:
+        file.truncate(size)
+        for offset, mark in marks.items():
+            file.seek(offset)
+            file.write(mark)
+    command = [sys.executable, "-c", "from preserve.cli import app; app()", "image", str(source.absolute()), "disk.E01"]
+    command += ["--no-verify", "--case", str(work.absolute() / "case"), *options]
+    wall, cpu, peak = timed(command, folder)
+    files = sorted(folder.glob("disk.[EF]*"))
+    print(
+        f"{size:,} bytes: {wall:.0f} s, {cpu:.0f} CPU s, peak {peak / 1024:.0f} MiB; {len(files)} segments up to "
+        f"{files[-1].name}, largest {max(path.stat().st_size for path in files):,} bytes",
+        flush=True,
+    )
+    started = time.perf_counter()
+    with open_image(folder / "disk.E01") as image:
+        found = {offset: image.read_at(offset, len(mark)) for offset, mark in marks.items()}
+        print(f"  ours: size {image.size == size}, marks {found == marks}, {time.perf_counter() - started:.1f} s")
+    _large_peers(arguments, folder / "disk.E01", size, marks)
+    shutil.rmtree(folder)
+    source.unlink()
+
+
+def _large_peers(arguments: argparse.Namespace, image: Path, size: int, marks: dict[int, bytes]) -> None:
+    import pyewf  # noqa: PLC0415 - only this comparison needs it
+
+    handle = pyewf.handle()
+    handle.open(pyewf.glob(str(image)))
+    same = handle.get_media_size() == size
+    for offset, mark in marks.items():
+        handle.seek(offset)
+        same = same and handle.read(len(mark)) == mark
+    print(f"  pyewf: size and marks {same}")
+    folders = [(arguments.ewf_new, "newest")] if arguments.ewf_new else []
+    for folder, label in [*folders, (Path(shutil.which("ewfinfo") or "/none/x").parent, "Debian")]:
+        if (folder / "ewfinfo").exists():
+            command = [str(folder / "ewfinfo"), str(image)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            print(f"  ewfinfo ({label}): exit {done.returncode}, size {f'({size} bytes)' in done.stdout}")
+        if (folder / "ewfverify").exists() and size < 64 * GIB:
+            command = [str(folder / "ewfverify"), "-q", str(image)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            print(f"  ewfverify ({label}): exit {done.returncode}", flush=True)
+
+
 def deflate(arguments: argparse.Namespace) -> None:
     """Deflate the same chunks again and again, in several threads of several processes; count those that differ."""
     first, made, different = b"", 0, set()
@@ -382,6 +450,9 @@ def main() -> None:
     one = commands.add_parser("scaling")
     one.add_argument("work", type=Path)
     one.add_argument("--most", type=int, default=32, help="largest source in GiB")
+    one = commands.add_parser("large")
+    one.add_argument("work", type=Path)
+    one.add_argument("--ewf-new", type=Path)
     one = commands.add_parser("deflate")
     one.add_argument("source", type=Path)
     one.add_argument("--processes", type=int, default=14)
@@ -397,7 +468,8 @@ def main() -> None:
         return
     if getattr(arguments, "ewf_new", None) is None and arguments.command in ("speed", "verify", "bad"):
         print("(the newest ewfacquire is left out: no --ewf-new)\n")
-    {"speed": speed, "verify": verify, "scaling": scaling, "deflate": deflate, "bad": bad}[arguments.command](arguments)
+    runs = {"speed": speed, "verify": verify, "scaling": scaling, "large": large, "deflate": deflate, "bad": bad}
+    runs[arguments.command](arguments)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,8 @@ class Result:
     recomputed_from_target: int
     """Bytes whose hashes were computed from the target instead of the source."""
     padding: int
+    hole_bytes: int
+    """Bytes of a sparse source file that this run did not read: holes of its file system, zeros by definition."""
     seconds: float
     read_only: str = ""
     outputs: list[FileHash] = field(default_factory=list)
@@ -225,6 +227,7 @@ class _Run:
         self._position = 0
         self._skip = 0
         self._recomputed = 0
+        self._hole_bytes = 0
         self._begun = time.monotonic()
 
     # Before anything is written.
@@ -466,7 +469,10 @@ class _Run:
             on_checkpoint=self._checkpoint,
             on_progress=self.watcher.advance,
         )
-        first_pass(run)
+        try:
+            first_pass(run)
+        finally:
+            self._hole_bytes = run.hole_bytes
         for offset, size in self.source.known_unreadable():
             self._bad.mark(offset, size, BAD)
 
@@ -630,6 +636,7 @@ class _Run:
             is_resumed=self.request.resume,
             recomputed_from_target=self._recomputed,
             padding=padding,
+            hole_bytes=self._hole_bytes,
             seconds=time.monotonic() - self._begun,
             read_only=self.opened.protection,
         )
@@ -700,6 +707,7 @@ class _Run:
                 "zero": result.zero_bytes,
                 "unreadable": sum(size for _, size in result.unreadable),
                 "data": result.size - result.zero_bytes,
+                "holes": result.hole_bytes,
             },
             "image": {
                 "format": target.format,
@@ -747,6 +755,7 @@ class _Run:
                 "first": [{"offset": str(offset), "size": str(size)} for offset, size in result.unreadable[:100]],
             },
             "zero_bytes": str(result.zero_bytes),
+            "hole_bytes": str(result.hole_bytes),
             "files": [mask_path(path.name) for path in (*result.files[:200], *result.sidecars)],
             "file_count": str(len(result.files)),
             "result": {"ja": words[0], "en": words[1]},

@@ -350,6 +350,7 @@ def _report(request: Request, result: Result, *, as_json: bool) -> None:
                 "unreadable": [{"offset": offset, "size": size} for offset, size in result.unreadable],
                 "unreadable_sectors": result.unreadable_sectors,
                 "zero_bytes": result.zero_bytes,
+                "hole_bytes": result.hole_bytes,
                 "padding": result.padding,
                 "files": [mask_path(path) for path in (*result.files, *result.sidecars)],
                 "result": {"ja": words[0], "en": words[1]},
@@ -368,6 +369,11 @@ def _report(request: Request, result: Result, *, as_json: bool) -> None:
             f"  {result.size:,} バイト、{result.seconds:.1f} 秒({rate:,.0f} MiB/s)",
             f"  {result.size:,} bytes, {result.seconds:.1f} s ({rate:,.0f} MiB/s)",
         )
+        if result.hole_bytes:
+            _line(
+                f"  うち {result.hole_bytes:,} バイトは読取り元ファイルの穴(スパース)で、読まずにゼロとした",
+                f"  {result.hole_bytes:,} bytes of it are holes of the (sparse) source file: not read, zeros",
+            )
         if result.recomputed_from_target:
             _line(
                 f"  うち {result.recomputed_from_target:,} バイトのハッシュは書込み先から再計算",

@@ -44,6 +44,7 @@ _SAMPLE = 1024
 _HISTORY = 8  # bytes of a chunk that are stored before its deflated rest
 _MEMORY = 4  # zlib's memLevel: less memory than by default, same result
 _STREAM_START = b"\x78\x01" + struct.pack("<BHH", 0, _HISTORY, _HISTORY ^ 0xFFFF)  # zlib header, stored block
+_ZEROS = memoryview(bytes(PIECE_SIZE))
 _ALL_ZERO = (1 << CHUNKS_PER_PIECE) - 1
 _STOP: Any = None
 
@@ -55,13 +56,14 @@ Chunk: TypeAlias = "tuple[tuple[Buffer, ...], int, bool]"
 class Piece:
     """A MiB of the medium on its way. `view` is the whole buffer, `size` how much of it counts."""
 
-    __slots__ = ("chunks", "digest", "encoded", "index", "is_deferred", "size", "users", "view", "zero_map")
+    __slots__ = ("chunks", "digest", "encoded", "index", "is_deferred", "is_hole", "size", "users", "view", "zero_map")
 
     def __init__(self, view: memoryview) -> None:
         self.view = view
         self.index = 0
         self.size = 0
         self.is_deferred = False
+        self.is_hole = False
         self.digest = b""
         self.zero_map = 0
         self.chunks: list[Chunk] = []
@@ -71,7 +73,7 @@ class Piece:
     @property
     def data(self) -> memoryview:
         """The bytes of the medium."""
-        return self.view[: self.size]
+        return _ZEROS if self.is_hole else self.view[: self.size]
 
 
 class Encoder:
@@ -125,7 +127,7 @@ class Encoder:
         if piece.is_deferred:
             piece.digest, piece.zero_map, piece.chunks = bytes(32), 0, []
             return
-        piece.zero_map = zero_map_of(piece.data)
+        piece.zero_map = _ALL_ZERO if piece.is_hole else zero_map_of(piece.data)
         if piece.size == PIECE_SIZE and piece.zero_map == _ALL_ZERO:
             piece.digest = self._zero_digest
             piece.chunks = self._zero_chunks if self.makes_chunks and self._compression != "none" else []
@@ -140,8 +142,9 @@ class Encoder:
         start = piece.index * PIECE_SIZE
         size = min(PIECE_SIZE, self.media_size - start)  # with the padding, zeros of the buffer
         is_stored = self._compression == "none"
+        view = _ZEROS if piece.is_hole else piece.view
         for number, place in enumerate(range(0, size, CHUNK_SIZE)):
-            chunk = piece.view[place : min(place + CHUNK_SIZE, size)]
+            chunk = view[place : min(place + CHUNK_SIZE, size)]
             if self._compression != "none":
                 if piece.zero_map >> number & 1 and len(chunk) == CHUNK_SIZE:
                     yield (self._zero_deflated,), len(self._zero_deflated), True
@@ -304,6 +307,8 @@ class Pass:
     """Piece to begin with."""
     skip: int = 0
     """Pieces to leave out after the next error: 0 at first, then 1, 2, 4 … until a read succeeds."""
+    hole_bytes: int = 0
+    """Bytes that were not read because the file system holds no data for them: zeros by definition."""
     on_checkpoint: Callable[[Mark], None] | None = None
     on_progress: Callable[[int], None] | None = None
 
@@ -390,17 +395,22 @@ class _Run:
         run = self._pass
         total = piece_count(run.source.size)
         checkpointed = time.monotonic()
-        leave = 0
+        leave = hole_end = 0
         while run.position < total and not self._stopping.is_set():
             piece = self._free.get()
             index = run.position
             offset = index * PIECE_SIZE
             piece.index = index
             piece.size = min(PIECE_SIZE, run.source.size - offset)
-            piece.is_deferred = False
+            piece.is_deferred = piece.is_hole = False
+            if hole_end <= offset:
+                hole_end = run.source.hole_end(offset)
             if leave:
                 leave -= 1
                 self._defer(piece, UNTRIED)
+            elif offset + PIECE_SIZE <= hole_end:
+                piece.is_hole = True
+                run.hole_bytes += PIECE_SIZE
             else:
                 try:
                     run.source.read_into(offset, piece.view, piece.size)

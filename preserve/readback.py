@@ -301,9 +301,16 @@ def reread_source(
     bad = list(unreadable)
     wrong = []
     buffer = aligned_buffer(PIECE_SIZE)
+    zero_digest = blake3(bytes(PIECE_SIZE)).digest()
     for index in range(piece_count(source.size)):
         offset = index * PIECE_SIZE
         size = min(PIECE_SIZE, source.size - offset)
+        if source.hole_end(offset) >= offset + PIECE_SIZE:
+            if pieces.digest(index) != zero_digest:
+                wrong.append(index)
+            if on_progress is not None:
+                on_progress(size)
+            continue
         gaps = [(start, length) for start, length in bad if start < offset + size and start + length > offset]
         if gaps:
             is_whole = _read_around(source, offset, buffer, size, gaps)

@@ -80,7 +80,11 @@ def selftest(*, folder: Path | None = None, case: Case | None = None) -> Selftes
         _run(result, folder)
         return result
     begin: dict[str, Json] = {
-        "auto": {"tool": f"hozen {tool_identity.version()}", "python": platform.python_version(), "system": platform.platform()},
+        "auto": {
+            "tool": f"hozen {tool_identity.version()}",
+            "python": platform.python_version(),
+            "system": platform.platform(),
+        },
         "reference": {"size": str(REFERENCE_SIZE), "sha256": REFERENCE_SHA256},
     }
     with case.action("selftest", begin) as action:

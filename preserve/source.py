@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from preserve.image import Image
 
 DIRECT_ALIGNMENT = 4096
+_SPARSE = frozenset({"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs"})
 _GONE = frozenset({errno.ENODEV, errno.ENXIO, getattr(errno, "ENOMEDIUM", 123)})
 
 
@@ -60,6 +61,9 @@ class Source(Protocol):
         source is no longer there.
         """
 
+    def hole_end(self, offset: int) -> int:
+        """End of the hole of a sparse file that `offset` lies in; `offset` itself where there may be data."""
+
     def known_unreadable(self) -> list[tuple[int, int]]:
         """Ranges `(offset, size)` that were delivered as zeros although nobody could read them (images only)."""
 
@@ -70,6 +74,15 @@ class Source(Protocol):
 def aligned_buffer(size: int) -> memoryview:
     """A page-aligned buffer of `size` bytes, as direct reads and writes need it."""
     return memoryview(mmap.mmap(-1, max(size, DIRECT_ALIGNMENT)))[:size]
+
+
+def _stores_holes(path: Path) -> bool:
+    """Whether the file system is one whose holes are zeros for certain (not a network's, not FUSE)."""
+    from preserve import devices  # noqa: PLC0415 - it asks the encryption finders, which read images
+
+    with contextlib.suppress(OSError):
+        return devices.file_system_of(path.resolve().parent)[1] in _SPARSE
+    return False
 
 
 class FileSource:
@@ -115,6 +128,7 @@ class FileSource:
         self.smallest_read = sector_size if self.is_direct and self._takes(sector_size) else DIRECT_ALIGNMENT
         if not self.is_direct:
             self.smallest_read = sector_size
+        self._has_holes = not self.is_device and hasattr(os, "SEEK_DATA") and _stores_holes(path)
 
     def _takes(self, alignment: int) -> bool:
         """Whether a direct read may start at any multiple of `alignment` (an unreadable place is no answer)."""
@@ -147,6 +161,17 @@ class FileSource:
             if not self._is_there():
                 raise source_gone(self.name, offset)
             raise OSError(errno.EIO, f"{count} of {size} bytes at {offset}")
+
+    def hole_end(self, offset: int) -> int:
+        """See `Source.hole_end`: only of regular files, on file systems of this machine that store holes as such."""
+        if not self._has_holes or offset >= self.size:
+            return offset
+        try:
+            end = os.lseek(self._fd, offset, os.SEEK_DATA)
+        except OSError as error:
+            # ENXIO: no data up to the end of the file, which must still be where it was.
+            end = self.size if error.errno == errno.ENXIO and os.fstat(self._fd).st_size >= self.size else offset
+        return min(end, self.size)
 
     def _is_there(self) -> bool:
         """Whether the device is still connected; a file that became shorter is still there."""
@@ -191,6 +216,10 @@ class ImageSource:
     def read_into(self, offset: int, view: memoryview, size: int) -> None:
         """See `Source.read_into`; what the image cannot give is zeros and stands in `known_unreadable`."""
         self.image.readinto_at(offset, view[:size])
+
+    def hole_end(self, offset: int) -> int:
+        """See `Source.hole_end`: every byte of an image is read."""
+        return offset
 
     def known_unreadable(self) -> list[tuple[int, int]]:
         """Ranges `(offset, size)` that the image could not give."""

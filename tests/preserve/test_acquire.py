@@ -20,6 +20,7 @@ from preserve import acquire as acquire_module
 from preserve import pipeline
 from preserve.acquire import acquire
 from preserve.badmap import BAD, BadMap
+from preserve.devices import file_system_of
 from preserve.image import open_image
 from preserve.journal import Journal, read_journal
 from preserve.pieces import PIECE_SIZE, PieceList
@@ -59,6 +60,9 @@ class Medium:
         self.reads.append((offset, size))
         self.fail(offset, size)
         view[:size] = self.data[offset : offset + size]
+
+    def hole_end(self, offset):
+        return offset
 
     def known_unreadable(self):
         return []
@@ -151,6 +155,46 @@ def test_odd_sizes(tmp_path, size):
         assert "ゼロ詰めを除き一致" in result.words[0]
 
 
+@pytest.mark.parametrize(("size", "holes"), [(8 << 20, 6 << 20), ((8 << 20) + 700, 6 << 20)])
+def test_holes_of_a_sparse_file_are_not_read(tmp_path, monkeypatch, size, holes):
+    source = tmp_path / "sparse.bin"
+    data = bytearray(size)
+    data[:3] = b"abc"
+    data[4 << 20 : (4 << 20) + 3] = b"def"
+    with source.open("wb") as file:
+        file.truncate(size)
+        for place in (0, 4 << 20):
+            file.seek(place)
+            file.write(data[place : place + 3])
+    if file_system_of(tmp_path)[1] not in ("ext4", "xfs", "btrfs", "tmpfs"):
+        pytest.skip("holes of this file system are not trusted")
+    reads = []
+    real_read = FileSource.read_into
+
+    def noting(self, offset, view, size):
+        reads.append(offset >> 20)
+        real_read(self, offset, view, size)
+
+    monkeypatch.setattr(FileSource, "read_into", noting)
+    result = acquire(Request(source, (_e01(tmp_path), _raw(tmp_path)), reread_source=True))
+    assert set(reads) == {0, 4} | ({8} if size % (1 << 20) else set())
+    assert result.hole_bytes == holes
+    assert result.is_equal
+    assert result.reread == []
+    assert result.hashes["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (tmp_path / "disk2.dd").read_bytes() == data
+    assert json.loads((tmp_path / "disk.json").read_text())["bytes"]["holes"] == holes
+
+
+def test_a_file_that_lost_its_end_has_no_hole_there(tmp_path):
+    source = tmp_path / "s.bin"
+    source.write_bytes(bytes(2 << 20))
+    opened = FileSource(source)
+    os.truncate(source, 1 << 20)
+    assert opened.hole_end(1 << 20) == 1 << 20
+    opened.close()
+
+
 def test_an_empty_source_is_refused(tmp_path):
     (tmp_path / "s.bin").write_bytes(b"")
     with pytest.raises(EvidenceError, match="no bytes"):
@@ -162,7 +206,7 @@ def test_beyond_two_tib(tmp_path):
     size = (2 << 40) + (3 << 20) + 512
     if shutil.disk_usage(tmp_path).free < 1 << 30:
         pytest.skip("no room")
-    # Reading 2 TiB takes too long for a test: the layout alone is replayed, with the lengths of zero chunks.
+        # Reading 2 TiB takes too long for a test: the layout alone is replayed, with the lengths of zero chunks.
     from preserve.ewf_writer import CHUNK_SIZE, COMPRESSED, EwfSettings, EwfWriter
 
     settings = EwfSettings(512, size // 512, 1 << 20, guid=bytes(16))
