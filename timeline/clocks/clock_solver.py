@@ -31,6 +31,7 @@ WINDOW_TOLERANCE_S = 0.05
 STALE_S = 600.0
 STALE_SLEEP_S = 5.0
 NODES = 600
+STRETCHES = 150
 JUMP_BREAK_COST = 0.3
 READING_BREAK_COST = 3.0
 """A break between the last record and the examiner's reading: nothing else speaks for it."""
@@ -241,12 +242,12 @@ class ClockSolver:
         """The anchors that make the chain: two-sided ones by true time, or all of them by reading."""
         both = np.isfinite(self.a_low) & np.isfinite(self.a_high)
         number = found.start[self.a_stamp + 1] - found.start[self.a_stamp]
-        use = number > 0 if one_sided else both & (number > 0)
-        anchor = np.flatnonzero(use)
-        if not one_sided:
-            anchor = anchor[np.argsort((self.a_low[anchor] + self.a_high[anchor]) / 2, kind="stable")]
+        if one_sided:
+            anchor = np.flatnonzero(number == 1)
         else:
-            anchor = anchor[number[anchor] == 1]
+            binding = self._binding(np.flatnonzero(~both & (number == 1)), found)
+            anchor = np.concatenate([np.flatnonzero(both & (number > 0)), binding])
+            anchor = anchor[np.argsort(self._moment(anchor), kind="stable")]
         chosen = self._choose(anchor, found)
         u = found.unwrapped[chosen]
         if one_sided:
@@ -264,6 +265,26 @@ class ClockSolver:
             t_high=self.a_high[anchor],
         )
 
+    def _moment(self, anchor: Ints) -> Floats:
+        """About when the stamps of anchors were written: bounds from one side are taken at their bound."""
+        low, high = self.a_low[anchor], self.a_high[anchor]
+        return np.where(np.isfinite(low) & np.isfinite(high), (low + high) / 2, np.where(np.isfinite(low), low, high - 1))
+
+    def _binding(self, anchor: Ints, found: _Candidates) -> Ints:
+        """Of the bounds from one side those that bind most: in each stretch of time the best of either side."""
+        if not len(anchor):
+            return anchor
+        when = self._moment(anchor)
+        u = found.unwrapped[found.start[self.a_stamp[anchor]]]
+        edges = np.linspace(float(when.min()), float(when.max()), STRETCHES + 1)
+        stretch = np.searchsorted(edges, when)
+        chosen: set[int] = set()
+        for bound in (u - self.a_high[anchor], self.a_low[anchor] - u):
+            use = np.flatnonzero(np.isfinite(bound))
+            order = use[np.lexsort((-bound[use], stretch[use]))]
+            chosen.update(order[np.unique(stretch[order], return_index=True)[1]].tolist())
+        return anchor[np.array(sorted(chosen), dtype=np.int64)]
+
     def _choose(self, anchor: Ints, found: _Candidates) -> Ints:
         """For each anchor the candidate that it stands on: segments never go back in true time."""
         stamp = self.a_stamp[anchor]
@@ -279,8 +300,8 @@ class ClockSolver:
             mask = number > offset
             has[found.segment[first[mask] + offset], np.flatnonzero(mask)] = True
         low, high = monotone_segments(lambda k: np.where(has[k], 0.0, 1.0), len(anchor), count)
-        middle = (self.a_low[anchor] + self.a_high[anchor]) / 2
-        alone = number == 1
+        middle = self._moment(anchor)
+        alone = (number == 1) & np.isfinite(self.a_low[anchor]) & np.isfinite(self.a_high[anchor])
         near = np.full(len(anchor), np.nan)
         if alone.any():
             theta = found.unwrapped[chosen[alone]] - middle[alone]
@@ -338,7 +359,7 @@ class ClockSolver:
     def _settle_steps(self, pins: _Pins, pieces: Ints) -> bool:
         """Whether pins on both sides tell that a clock was set or stood still at a step; True if something was learnt."""
         learnt = False
-        kept = np.flatnonzero(pieces >= 0)
+        kept = np.flatnonzero((pieces >= 0) & np.isfinite(pins.t_low) & np.isfinite(pins.t_high))
         for before, after in itertools.pairwise(kept):
             low, high = int(pins.segment[before]), int(pins.segment[after])
             open_steps = [step for step in self.steps[low:high] if step.stood_still is None]
@@ -374,8 +395,8 @@ class ClockSolver:
         for one, two in itertools.pairwise(pieces):
             before, after = one.pins[-1], two.pins[0]
             low, high = int(pins.segment[before]), int(pins.segment[after])
-            two.starts_after = float(pins.t_low[before]) if np.isfinite(pins.t_low[before]) else -np.inf
-            one.ends_before = float(pins.t_high[after]) if np.isfinite(pins.t_high[after]) else np.inf
+            two.starts_after = float(pins.t_low[one.pins].max())
+            one.ends_before = float(pins.t_high[two.pins].min())
             if high == low + 1:
                 one.last_segment, two.first_segment = low, high
             elif high > low + 1:
@@ -440,7 +461,7 @@ class ClockSolver:
                 self._assign_segments()
                 found = self._candidates()
                 pins = self._pins(found, one_sided=one_sided)
-                if not one_sided and len(pins.anchor) < 2:
+                if not one_sided and int((np.isfinite(pins.t_low) & np.isfinite(pins.t_high)).sum()) < 2:
                     one_sided = True
                     pins = self._pins(found, one_sided=True)
                 chain, groups = self._chain(pins)

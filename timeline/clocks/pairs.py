@@ -15,6 +15,9 @@ Order = Literal["before", "after", "undeterminable"]
 Ground = Literal["intervals", "log", "relative", "missing", "overlap"]
 
 
+RELATIVE_MARGIN_S = 0.5
+
+
 @dataclass(frozen=True, slots=True)
 class OrderAnswer:
     """Whether A came before B, and on what ground it is said."""
@@ -43,7 +46,38 @@ def order_of(solution: Solution, a: tuple[int, int], b: tuple[int, int]) -> Orde
         return OrderAnswer("before", "intervals")
     if np.isfinite(high_b) and np.isfinite(low_a) and high_b < low_a:
         return OrderAnswer("after", "intervals")
+    if not (np.isfinite(low_a + high_a) or np.isfinite(low_b + high_b)):
+        relative = _relative_order(solution, a, b)
+        if relative is not None:
+            return OrderAnswer(relative, "relative")
     return OrderAnswer("undeterminable", "overlap")
+
+
+def _relative_order(solution: Solution, a: tuple[int, int], b: tuple[int, int]) -> Order | None:
+    """The order of two records whose clocks are tied only to each other, in the time of one of them."""
+    names = solution.case.sources[a[0]].clock, solution.case.sources[b[0]].clock
+    if a[0] in solution.zone_unknown or b[0] in solution.zone_unknown:
+        return None
+    for name in dict.fromkeys(names):
+        frame = solution.frame(name)
+        if frame is None:
+            continue
+        others = [view.answer for key, view in frame.views.items() if key != name and view.answer is not None]
+        tied = [answer for answer in others if answer.anchored]
+        # A step of either clock would show as a break between them.
+        if not tied or any(answer.cost > 0 or len(answer.pieces) > 1 or answer.steps for answer in tied):
+            continue
+        bounds = []
+        for source, row in (a, b):
+            view = frame.views[solution.case.sources[source].clock]
+            stamp = view.first[source] + row
+            bounds.append((float(view.low[stamp]), float(view.high[stamp])))
+        (low_a, high_a), (low_b, high_b) = bounds
+        if np.isfinite(high_a) and np.isfinite(low_b) and high_a + RELATIVE_MARGIN_S < low_b:
+            return "before"
+        if np.isfinite(high_b) and np.isfinite(low_a) and high_b + RELATIVE_MARGIN_S < low_a:
+            return "after"
+    return None
 
 
 def _log_order(case: ClockCase, a: tuple[int, int], b: tuple[int, int]) -> Order | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from timeline.clocks.anchors import READING_PRICE, SYNCHRONISED_S, Anchors, Origin, Stamps
 from timeline.clocks.clock_solver import ClockAnswer, ClockSolver, ClockTask
+from timeline.clocks.evidence import Clock
 from timeline.clocks.steps import merge_steps
 from timeline.clocks.zone_layer import zone_shifts
 
@@ -23,7 +24,6 @@ ACCUSATION_COST = 4.0
 WORTH_ASKING = 4.0
 RIVAL_COST = 2.0
 EVTX_DISORDER_S = 5.0
-TIED_MARGIN_S = 0.5
 MAX_ACCUSED = 3
 THINNED_RECEIPTS = 20_000
 
@@ -81,6 +81,16 @@ class Solution:
     """For each source: earliest true time of every row, seconds from origin; -inf: unknown."""
     high: list[Floats]
     best: list[Floats]
+    _frames: dict[str, Hypothesis | None] = field(default_factory=dict)
+
+    def frame(self, name: str) -> Hypothesis | None:
+        """All clocks in the time of an unknown clock `name` taken as right; None where it cannot serve as a frame.
+
+        Order between clocks that are tied only to each other is the same in any frame whose clock was never set.
+        """
+        if name not in self._frames:
+            self._frames[name] = _frame(self.case, self.zone_shifts, name, self.main)
+        return self._frames[name]
 
     def status(self, source: int, row: int) -> Status:
         """Whether a record was corrected, held to be right, or is unknown."""
@@ -165,7 +175,6 @@ class _Solver:
                 view = self.views[name]
                 self._hold_right(view)
                 self.solved.add(name)
-        self.frames: dict[str, str] = {}
 
     def _hold_right(self, view: ClockView) -> None:
         stamps = view.stamps
@@ -385,6 +394,17 @@ def solve(case: ClockCase) -> Solution:
             break
     rivals = [one for one in tried if one is not main and one.cost <= main.cost + RIVAL_COST]
     return _solution(case, main, rivals, shifts, unknown)
+
+
+def _frame(case: ClockCase, shifts: Mapping[int, float], name: str, main: Hypothesis) -> Hypothesis | None:
+    answer = main.views[name].answer
+    if answer is None or answer.anchored or answer.steps or answer.jumps:
+        return None
+    clocks = {
+        key: Clock(key, "synchronised" if key == name else "unknown") for key in case.clocks
+    }
+    framed = replace(case, clocks=clocks, collected_s=np.inf, readings=())
+    return _Solver(framed, shifts, frozenset()).solve()
 
 
 def _referenced(case: ClockCase) -> set[str]:
