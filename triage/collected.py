@@ -14,13 +14,14 @@ from preserve.workers import Failure
 from triage.file_pass import FileTask, NameTask, RangeTask, TaskResult, WindowTask
 from triage.findings import CoverageLine, Finding
 from triage.merge import RawNumber, merge
+from triage.results import PICTURE_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from preserve.image import UnreadableRange
     from triage.evidence_map import EvidenceMap
-    from triage.extractors.model import PictureDecision, Problem
+    from triage.extractors.model import Problem
     from triage.file_pass import AnyTask, FoundNumber
     from triage.findings import CoverageReason
     from triage.merge import FilePlace
@@ -31,20 +32,6 @@ FAILURE_WORDS: Mapping[str, tuple[CoverageReason, str, str]] = {
     "memory": ("limit", "メモリの上限に達したため読取りを打ち切った", "reading was stopped at the memory limit"),
     "crash": ("damaged", "読取り部品が異常終了した", "the parser crashed"),
     "error": ("damaged", "読取り中に誤りが起きた", "an error occurred while reading"),
-}
-
-
-PICTURE_WORDS: Mapping[PictureDecision, tuple[str, str]] = {
-    "read": ("画像の文字を読んだ", "the text of the picture was read"),
-    "read_in_part": ("画像の文字を途中まで読んだ", "the text of the picture was read in part"),
-    "no_text": ("画像に文字は見当たらない", "no text was seen in the picture"),
-    "too_small": ("番号を読むには小さい画像のため読んでいない", "not read: too small to hold a legible number"),
-    "off": ("画像の文字は読んでいない(--ocr off)", "not read: --ocr off"),
-    "not_installed": (
-        "画像の文字は読んでいない(文字認識が未導入: hozen[ocr])",
-        "not read: the extra hozen[ocr] is not installed",
-    ),
-    "no_time": ("時間の上限のため画像を読み終えていない", "not read to the end: out of time"),
 }
 
 

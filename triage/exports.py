@@ -15,13 +15,15 @@ import hashlib
 import io
 import json
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from chain_of_custody.errors import Language, TargetError, UsageError
+from triage.lifecycle import STAGE_WORDS
 from triage.report import CONFIDENCE_WORDS, hash_verdict, image_name, reason_words, state_words, time_of, version_of
-from triage.report_data import bilingual, count, jst, masked_of, person_key, shown, words_of
+from triage.report_data import PROTECTION_WORDS, bilingual, count, jst, masked_of, person_key, shown, words_of
 from triage.results import int_of, list_of, map_of, open_results, text_of
 from triage.rivals import RIVALS
 from triage.spreadsheet import Workbook
@@ -40,6 +42,7 @@ FORMATS: tuple[Format, ...] = ("csv", "xlsx", "json")
 # What a spreadsheet may take for the beginning of a formula, in both widths.
 _FORMULA_STARTS = tuple("=+-@＝＋－＠\t\r\n")
 _MAX_OFFSETS = 50
+SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,10 @@ _COLUMNS = (
     _Column("changed", "管理情報変更時刻", "Metadata changed", 30),
     _Column("reasons", "判定の理由", "Reasons", 60),
     _Column("rivals", "ほかの読み方", "Other readings", 30),
+    _Column("stage", "段階", "Stage", 12),
+    _Column("protection", "保護", "Protection", 24),
+    _Column("same_content", "同じ内容のファイル(他)", "Other files of the same content", 14),
+    _Column("content_sha256", "ファイルの SHA-256", "SHA-256 of the file", 30),
     _Column("rule", "YARA 規則", "YARA rule", 24),
     _Column("tags", "タグ", "Tags", 16),
     _Column("layers", "読み取りの層", "Layers", 60),
@@ -244,6 +251,8 @@ class _Export:
             level = CONFIDENCE_WORDS.get(text_of(finding.get("confidence")))
             offset = int_of(finding.get("offset"))
             times = map_of(finding.get("times"))
+            stage = text_of(map_of(finding.get("stage")).get("code"))
+            content = text_of(finding.get("content_sha256"))
             copies = [offset for offset in map(int_of, list_of(finding.get("copies"))) if offset is not None]
             if finding["kind"] == "yara":
                 strings = map(map_of, list_of(finding.get("strings")))
@@ -266,6 +275,15 @@ class _Export:
                 **{name: self._time(times.get(name)) for name in ("modified", "created", "accessed", "changed")},
                 "reasons": "; ".join(self._half(reason) for reason in list_of(finding.get("reasons"))),
                 "rivals": "; ".join(self._rival(code) for code in list_of(finding.get("rivals"))),
+                "stage": STAGE_WORDS[stage][self._side] if stage in STAGE_WORDS else "",
+                "protection": "; ".join(
+                    PROTECTION_WORDS[code][self._side]
+                    for code in list_of(finding.get("protection"))
+                    if code in PROTECTION_WORDS
+                ),
+                "same_content": max(len(self._totals.same_content.get(content, ())) - 1, 0) if content else None,
+                # A hash has runs of digits that only look like a number.
+                "content_sha256": content if SHA256.fullmatch(content) else "",
                 "rule": shown(finding.get("rule")),
                 "tags": ", ".join(shown(tag) for tag in list_of(finding.get("tags"))),
                 "layers": shown(finding.get("layers")),

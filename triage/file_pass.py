@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from chain_of_custody.errors import EvidenceError, EvidenceFormatError
 from preserve.filesystem import open_filesystem
-from preserve.image import open_image
+from preserve.recipe import Recipe
 from preserve.volumes import open_volumes
 from triage import extractors
 from triage.extractors import binary, plain
@@ -45,6 +45,9 @@ SECONDS_PER_FILE_WITH_PICTURES = 900.0
 MEMORY_WITH_PICTURES = 4 << 30
 """Address space of a child that reads pictures: the models alone take most of a gibibyte."""
 
+HASHED_BYTES = 4 << 30
+"""Largest file that is hashed so that copies of it can be told."""
+
 GRACE_SECONDS = 60.0
 """How much longer a child may take before it is killed: a parser in C does not look at the clock."""
 
@@ -53,7 +56,7 @@ GRACE_SECONDS = 60.0
 class PassSettings:
     """What every worker needs; travels through a pipe, never through a file."""
 
-    image_path: Path
+    image: Path | Recipe
     secret: bytes = field(repr=False)
     passwords: tuple[str, ...] = field(default=(), repr=False)
     rules: Rules | None = None
@@ -147,6 +150,23 @@ class TaskResult:
     read_as: str = ""
     decisions: tuple[Decision, ...] = ()
     """One for each picture in the file."""
+    image_format: str = ""
+    """Set where the file is itself an image of a medium: "e01", "qcow2", "raw" …"""
+    opened: tuple[str, ...] = ()
+    """Containers in the file that a password opened, "" for the file itself."""
+    content_sha256: str = ""
+    """Of the file's content (hex), where something was found in it and it is not larger than `HASHED_BYTES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """One file taken apart: `verdicts` hold digits and stay in the process."""
+
+    verdicts: Verdicts = field(repr=False)
+    problems: list[Problem]
+    decisions: list[Decision]
+    read_as: str
+    opened: frozenset[str]
 
 
 class _FileSource:
@@ -182,7 +202,8 @@ class FilePass:
 
     def __init__(self, settings: PassSettings) -> None:
         self._settings = settings
-        self._image: Image = open_image(settings.image_path, threads=1)
+        recipe = settings.image if isinstance(settings.image, Recipe) else Recipe(settings.image)
+        self._image: Image = recipe.open(threads=1)
         self._volumes, _ = open_volumes(self._image)
         self._filesystems: dict[int, FileSystem] = {}
 
@@ -213,7 +234,7 @@ class FilePass:
         """HMAC-SHA256 of the 12 ASCII digits with the secret of the case, in hex."""
         return hmac.new(self._settings.secret, digits.encode("ascii"), hashlib.sha256).hexdigest()
 
-    def verdicts_of(self, task: FileTask) -> tuple[Verdicts, list[Problem], list[Decision], str]:
+    def read_file(self, task: FileTask) -> FileRead:
         """Everything found in one file, with digits; only `triage reveal` may call this from outside."""
         reader = self.open(task.file_id)
         source = _FileSource(reader, task.name)
@@ -223,13 +244,13 @@ class FilePass:
         head = source.read_at(0, HEAD_SIZE)
         extractor = extractors.extractor_of(head, task.name, source.size)
         read_as = "text" if extractor is plain else "" if extractor in (None, binary) else "document"
+        context = Context(
+            limits=Limits(seconds=self._settings.seconds_per_file),
+            passwords=self._settings.passwords,
+            ocr=self._settings.ocr,
+            file_seen_raw=task.visible,
+        )
         if read_as or not task.visible:
-            context = Context(
-                limits=Limits(seconds=self._settings.seconds_per_file),
-                passwords=self._settings.passwords,
-                ocr=self._settings.ocr,
-                file_seen_raw=task.visible,
-            )
             for piece in extractors.extract_all(source, context):
                 if isinstance(piece, Text):
                     judge.feed(piece)
@@ -237,19 +258,41 @@ class FilePass:
                     decisions.append(piece)
                 else:
                     problems.append(piece)
-        return judge.finish(), problems, decisions, read_as
+        image_format = "" if read_as else nested_format(reader, head) or ""
+        return FileRead(judge.finish(), problems, decisions, read_as, frozenset(context.opened), image_format)
 
     def _file(self, task: FileTask) -> TaskResult:
         try:
-            verdicts, problems, decisions, read_as = self.verdicts_of(task)
+            read = self.read_file(task)
+            digest = self._content_sha256(task) if read.verdicts.judged else ""
         except EvidenceError as error:
             return TaskResult(problems=(Problem("damaged", mask_text(error.ja), mask_text(error.en)),))
+        problems = read.problems
         matches: Sequence[Mapping[str, Any]] = ()
         if self._settings.rules is not None:
             found = self._settings.rules.match(self.open(task.file_id), name=task.name)
             matches = [match.to_json() for match in found.matches]
             problems += found.problems
-        return self._result([(0, verdicts)], problems=problems, yara=matches, read_as=read_as, decisions=decisions)
+        result = self._result([(0, read.verdicts)], problems=problems, yara=matches, read_as=read.read_as)
+        return replace(
+            result,
+            decisions=tuple(read.decisions),
+            opened=tuple(sorted(read.opened)),
+            content_sha256=digest,
+            image_format=read.image_format,
+        )
+
+    def _content_sha256(self, task: FileTask) -> str:
+        """SHA-256 (hex) of the whole content; "" where it is too large."""
+        reader = self.open(task.file_id)
+        if reader.size > HASHED_BYTES:
+            return ""
+        digest = hashlib.sha256()
+        offset = 0
+        while data := reader.read_at(offset, 1 << 20):
+            digest.update(data)
+            offset += len(data)
+        return digest.hexdigest()
 
     def _names(self, task: NameTask) -> TaskResult:
         def judged() -> Iterator[tuple[int, Verdicts]]:
@@ -276,7 +319,6 @@ class FilePass:
         problems: Sequence[Problem] = (),
         yara: Sequence[Mapping[str, Any]] = (),
         read_as: str = "",
-        decisions: Sequence[Decision] = (),
     ) -> TaskResult:
         """The result of a task, without digits; verdicts come with the number of what they belong to."""
         found: list[FoundNumber] = []
@@ -295,7 +337,6 @@ class FilePass:
             labelled_rounded=rounded,
             yara=tuple(yara),
             read_as=read_as,
-            decisions=tuple(decisions),
         )
 
     def _range(self, task: RangeTask) -> TaskResult:

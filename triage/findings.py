@@ -27,9 +27,13 @@ CoverageReason = Literal["encrypted", "damaged", "unsupported", "limit"]
 class Finding:
     """One finding.
 
+    What lies in a medium inside the source (an unlocked volume, a snapshot, an image in a file) has the layers of that
+    medium in `medium`, its byte there in `medium_offset`, and no `offset`; its `copies` count in that medium too.
     `offset` is the byte offset in the media (None where the bytes have no place of their own there), `file_offset`
     the one in the content of the file (None inside containers), `copies` further media offsets of the same number in
-    the same file. `file_id` names the stream inside its file system, so that it can be read again.
+    the same file. `file_id` names the stream inside its file system, so that it can be read again. `stage` is {} or
+    {"code", "ground"} (`lifecycle`); `protection` what stood before the content: "volume" (an encrypted volume),
+    "password" (the container); `content_sha256` the file's hash, equal for copies.
     """
 
     kind: Kind
@@ -50,11 +54,16 @@ class Finding:
     times: Mapping[str, Any] = field(default_factory=dict)
     copies: tuple[int, ...] = ()
     file_id: str = ""
+    stage: Mapping[str, str] = field(default_factory=dict)
+    protection: tuple[str, ...] = ()
+    content_sha256: str = ""
     rule: str = ""
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
     strings: tuple[Mapping[str, Any], ...] = ()
     strings_total: int = 0
+    medium: str = ""
+    medium_offset: int | None = None
 
     def sort_key(self) -> tuple[Any, ...]:
         """Order of the findings file: by place on the media, then by path and place in the file."""
@@ -62,6 +71,9 @@ class Finding:
             self.kind,
             self.offset is None,
             self.offset or 0,
+            self.medium,
+            self.medium_offset is None,
+            self.medium_offset or 0,
             self.layers,
             self.container,
             self.location,
@@ -105,6 +117,13 @@ class Finding:
             line["copies"] = list(self.copies)
         if self.file_id:
             line["file_id"] = self.file_id
+        if self.medium:
+            line |= {"medium": self.medium, "medium_offset": self.medium_offset}
+        if self.kind == "my_number":
+            line["stage"] = dict(self.stage) or None
+            line["protection"] = list(self.protection)
+            if self.content_sha256:
+                line["content_sha256"] = self.content_sha256
         return line
 
 

@@ -13,12 +13,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from triage.findings import Finding
+from triage.lifecycle import stage_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from triage.file_pass import FoundNumber, TaskResult
+
+
+ENCRYPTED_LAYERS = frozenset({"bitlocker", "luks", "filevault"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ def merge(
                 offset = place.media_offset(number.byte_offset)
             if offset is not None and (offset in by_offset or owner_at.get(offset, file) != file):
                 continue
-            finding = _finding(number, place, offset)
+            file_offset = number.byte_offset if not number.container else None
+            finding = _finding(number, place, offset, file_offset=file_offset, result=result)
             findings.append(finding)
             if offset is None:
                 loose[file, number.hmac].append(finding)
@@ -121,7 +126,16 @@ def merge(
         if same:
             _add_place(same, hit.offset)
             continue
-        finding = _raw_finding(hit, places.get(hit.file))
+        owner = places.get(hit.file)
+        finding = _finding(
+            replace(hit.number, container="", location=""),
+            owner,
+            hit.offset,
+            state=hit.state,
+            layers=hit.layers,
+            file_offset=hit.file_offset if owner and hit.file_offset >= 0 else None,
+            result=results.get(hit.file) if hit.state in ("allocated", "deleted") else None,
+        )
         findings.append(finding)
         by_offset[hit.offset] = finding
     return findings
@@ -145,7 +159,19 @@ OVERWRITTEN = (
 )
 
 
-def _finding(number: FoundNumber, place: FilePlace, offset: int | None) -> Finding:
+def _finding(
+    number: FoundNumber,
+    place: FilePlace | None,
+    offset: int | None,
+    *,
+    state: str = "",
+    layers: str = "",
+    file_offset: int | None = None,
+    result: TaskResult | None = None,
+) -> Finding:
+    """The finding of `number`: in the file at `place`, or in `state` and `layers` where no file is known."""
+    if place is None:
+        place = FilePlace(layers, "", state)
     if place.overwritten_bytes and offset is None:
         # Taken apart as a whole, so it cannot be told which bytes were still the deleted file's own.
         number = replace(
@@ -154,9 +180,11 @@ def _finding(number: FoundNumber, place: FilePlace, offset: int | None) -> Findi
             reasons=(*number.reasons, OVERWRITTEN[1]),
             reason_codes=(*number.reason_codes, OVERWRITTEN[0]),
         )
+    state = state or place.state
+    stage = stage_of(place.path, number.container, state)
     return Finding(
         kind="my_number",
-        state=place.state,
+        state=state,
         layers=place.layers,
         path=place.path,
         masked=number.masked,
@@ -166,31 +194,23 @@ def _finding(number: FoundNumber, place: FilePlace, offset: int | None) -> Findi
         reason_codes=number.reason_codes,
         rivals=number.rivals,
         offset=offset,
-        file_offset=number.byte_offset if not number.container else None,
+        file_offset=file_offset,
         container=number.container,
         location=number.location,
         encoding=number.encoding,
         times=place.times,
         file_id=place.file_id,
+        stage={"code": stage.code, "ground": stage.ground} if stage else {},
+        protection=protection_of(place.layers, number.container, result.opened if result else ()),
+        content_sha256=result.content_sha256 if result else "",
     )
 
 
-def _raw_finding(hit: RawNumber, place: FilePlace | None) -> Finding:
-    number = hit.number
-    return Finding(
-        kind="my_number",
-        state=hit.state,
-        layers=place.layers if place else hit.layers,
-        path=place.path if place else "",
-        masked=number.masked,
-        hmac=number.hmac,
-        confidence=number.confidence,
-        reasons=number.reasons,
-        reason_codes=number.reason_codes,
-        rivals=number.rivals,
-        offset=hit.offset,
-        file_offset=hit.file_offset if place and hit.file_offset >= 0 else None,
-        encoding=number.encoding,
-        times=place.times if place else {},
-        file_id=place.file_id if place else "",
-    )
+def protection_of(layers: str, container: str, opened: Sequence[str]) -> tuple[str, ...]:
+    """What a reader without keys and passwords would have met: "volume", "password", both or nothing."""
+    found = []
+    if any(layer.partition(":")[0] in ENCRYPTED_LAYERS for layer in layers.split("|")):
+        found.append("volume")
+    if any(not one or container == one or container.startswith(f"{one}!/") for one in opened):
+        found.append("password")
+    return tuple(found)

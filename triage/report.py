@@ -38,7 +38,16 @@ from triage.html_parts import (
 )
 from triage.judge import REJECTIONS
 from triage.report_data import JST, MAX_ROWS, Totals, count, pack, shown, words_of
-from triage.results import CONFIDENCES, COVERAGE_REASONS, int_of, list_of, map_of, open_results, text_of
+from triage.results import (
+    CONFIDENCES,
+    COVERAGE_REASONS,
+    PICTURE_WORDS,
+    int_of,
+    list_of,
+    map_of,
+    open_results,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -475,6 +484,16 @@ class _Page:
 
     # ---- coverage ----
 
+    def _pictures(self) -> str:
+        """What was decided about pictures, where there were any."""
+        counts = map_of(self.summary.get("pictures"))
+        rows = [
+            (both(*words), number(counts[code])) for code, words in PICTURE_WORDS.items() if int_of(counts.get(code))
+        ]
+        if not rows:
+            return ""
+        return table((("画像(写真・スキャン)の文字", "Text in pictures"), ("件数", "Count")), rows, right=(1,))
+
     def _coverage(self) -> str:
         rows = [
             (("媒体から読んだバイト", "Bytes read from the medium"), number(self.read.get("bytes"))),
@@ -492,7 +511,7 @@ class _Page:
             right=(1,),
             foot=(both(*_TOTAL), number(sum(unread.values()))),
         )
-        not_read = card(("読めなかったもの(理由別)", "Not or not fully read, by reason"), counted)
+        not_read = card(("読めなかったもの(理由別)", "Not or not fully read, by reason"), counted + self._pictures())
         rejected = self._rejected()
         if rejected:
             left, right = f'<div class="stacked">{read}{not_read}</div>', rejected

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from triage.disk_map import DiskMap
+from triage.lifecycle import STAGE_WORDS
 from triage.masking import mask_number, mask_text
 from triage.results import CONFIDENCES, STATES, int_of, list_of, map_of, text_of
 from triage.rivals import RIVALS
@@ -86,6 +87,8 @@ class Totals:
     """HMAC (first 16 bytes) to [running number of the page, index of its best confidence]."""
     unread: dict[str, int] = field(default_factory=dict)
     """Number of coverage lines by reason."""
+    same_content: dict[str, set[str]] = field(default_factory=dict, repr=False)
+    """SHA-256 of files with findings to the chains of layers under which that content lies."""
     end: int = 0
     """Largest offset in the media met, plus one."""
 
@@ -126,6 +129,9 @@ def count(results: ScanResults) -> Totals:
         level = CONFIDENCES.index(finding["confidence"])
         cell = (finding["confidence"], text_of(finding.get("state")) or "outside")
         totals.cells[cell] = totals.cells.get(cell, 0) + 1
+        content = text_of(finding.get("content_sha256"))
+        if content:
+            totals.same_content.setdefault(content, set()).add(text_of(finding.get("layers")))
         key = person_key(finding)
         if key is None:
             totals.without_hmac += 1
@@ -136,6 +142,30 @@ def count(results: ScanResults) -> Totals:
         reason = text_of(line.get("reason")) or "damaged"
         totals.unread[reason] = totals.unread.get(reason, 0) + 1
     return totals
+
+
+def facts_of(finding: Mapping[str, Any], totals: Totals) -> list[str]:
+    """What else is known of where a finding lies, as "Japanese / English" each: stage, protection, equal files."""
+    facts = []
+    stage = map_of(finding.get("stage"))
+    if text_of(stage.get("code")) in STAGE_WORDS:
+        ja, en = STAGE_WORDS[text_of(stage["code"])]
+        ground = shown(stage.get("ground"))
+        facts.append(f"段階: {ja}(手がかり: {ground}) / stage: {en} (by “{ground}”)")
+    for code in list_of(finding.get("protection")):
+        if code in PROTECTION_WORDS:
+            ja, en = PROTECTION_WORDS[code]
+            facts.append(f"{ja} / {en}")
+    equal = len(totals.same_content.get(text_of(finding.get("content_sha256")), ())) - 1
+    if equal > 0:
+        facts.append(f"同じ内容のファイルが他に {equal} 件 / {equal} other files with the same content")
+    return facts
+
+
+PROTECTION_WORDS: Mapping[str, tuple[str, str]] = {
+    "volume": ("暗号化されたボリュームの中", "inside an encrypted volume"),
+    "password": ("パスワードで保護されたファイルの中", "inside a file protected by a password"),
+}
 
 
 def person_key(finding: Mapping[str, Any]) -> bytes | None:
@@ -179,7 +209,7 @@ class Strings:
 
 _COLUMNS = (
     "id", "masked", "person", "confidence", "state", "path", "container", "location", "layers", "offset",
-    "file_offset", "encoding", "reasons", "rivals", "times", "copies", "more",
+    "file_offset", "encoding", "reasons", "rivals", "times", "copies", "more", "facts",
 )  # fmt: skip
 
 
@@ -213,6 +243,7 @@ class Packed:
         rows["encoding"].append(add(finding.get("encoding")))
         rows["reasons"].append(self._reasons(finding.get("reasons")))
         rows["rivals"].append(self._reasons([_rival(rival) for rival in list_of(finding.get("rivals"))]))
+        rows["facts"].append(self._reasons(facts_of(finding, self._totals)))
         rows["location"].append(add(finding.get("location")))
         rows["copies"].append(copies[:MAX_COPIES] or 0)
         rows["more"].append(len(copies) if len(copies) > MAX_COPIES else 0)

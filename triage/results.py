@@ -27,6 +27,20 @@ STATES = ("allocated", "deleted", "unallocated", "slack", "metadata", "outside")
 COVERAGE_REASONS = ("encrypted", "damaged", "unsupported", "limit")
 KINDS = ("my_number", "yara")
 
+PICTURE_WORDS: Mapping[str, tuple[str, str]] = {
+    "read": ("画像の文字を読んだ", "the text of the picture was read"),
+    "read_in_part": ("画像の文字を途中まで読んだ", "the text of the picture was read in part"),
+    "no_text": ("画像に文字は見当たらない", "no text was seen in the picture"),
+    "too_small": ("番号を読むには小さい画像のため読んでいない", "not read: too small to hold a legible number"),
+    "off": ("画像の文字は読んでいない(--ocr off)", "not read: --ocr off"),
+    "not_installed": (
+        "画像の文字は読んでいない(文字認識が未導入: hozen[ocr])",
+        "not read: the extra hozen[ocr] is not installed",
+    ),
+    "no_time": ("時間の上限のため画像を読み終えていない", "not read to the end: out of time"),
+}
+"""What was decided about a picture: Japanese and English."""
+
 _MAX_LINE_BYTES = 16 << 20
 
 Json = Any

@@ -172,7 +172,7 @@ class _FileReader:
         self._pass = FilePass(settings)
 
     def __call__(self, task: FileTask) -> _Values:
-        verdicts, _, _, _ = self._pass.verdicts_of(task)
+        verdicts = self._pass.read_file(task).verdicts
         return _Values({self._pass.number_hmac(judged.digits): judged.digits for judged in verdicts.judged})
 
 

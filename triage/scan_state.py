@@ -137,12 +137,18 @@ def _to_json(outcome: TaskResult | Failure) -> dict[str, Any]:
     }
     if outcome.found:
         value["found"] = [asdict(number) for number in outcome.found]
+    if outcome.image_format:
+        value["image_format"] = outcome.image_format
     if outcome.problems:
         value["problems"] = [asdict(problem) for problem in outcome.problems]
     if outcome.rejected:
         value["rejected"] = outcome.rejected
     if outcome.yara:
         value["yara"] = outcome.yara
+    if outcome.opened:
+        value["opened"] = outcome.opened
+    if outcome.content_sha256:
+        value["content_sha256"] = outcome.content_sha256
     if outcome.decisions:
         value["decisions"] = [asdict(decision) for decision in outcome.decisions]
     return value
@@ -167,5 +173,8 @@ def _from_json(value: Mapping[str, Any]) -> TaskResult | Failure:
         labelled_rounded=value["labelled"][1],
         yara=tuple(value.get("yara", ())),
         read_as=value["read_as"],
+        image_format=value.get("image_format", ""),
         decisions=tuple(Decision(**one) for one in value.get("decisions", ())),
+        opened=tuple(value.get("opened", ())),
+        content_sha256=value.get("content_sha256", ""),
     )

@@ -177,6 +177,7 @@ def _document(compound: Compound) -> Iterator[Text | Problem | Child]:
     if "encryptedpackage" in lower:
         info = compound.read(lower["encryptioninfo"]) if "encryptioninfo" in lower else b""
         clear = opened_package(info, compound.read(lower["encryptedpackage"]), context)
+        context.opened.add(container)
         # The document itself: it keeps name and place.
         yield Child(BytesSource(clear, source.name, container))
         return

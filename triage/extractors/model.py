@@ -137,6 +137,8 @@ class Context:
     """Which pictures are read: see `pictures`."""
     file_seen_raw: bool = False
     """The pass over the raw media has seen the bytes of the file itself (not of its members) in one piece."""
+    opened: set[str] = field(default_factory=set, repr=False)
+    """Containers that a password opened: "" for the file itself."""
     output_bytes: int = 0
     members: int = 0
     depth: int = 0

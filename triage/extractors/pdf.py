@@ -87,12 +87,15 @@ def _open(source: Source, context: Context) -> Any:  # noqa: ANN401 - pypdfium2 
     data: Any = source.read_at(0, source.size) if source.size <= _IN_MEMORY_BYTES else _File(source)
     for password in (None, *context.passwords):
         try:
-            return pypdfium2.PdfDocument(data, password=password)
+            document = pypdfium2.PdfDocument(data, password=password)
         except pypdfium2.PdfiumError as error:
             code = getattr(error, "err_code", None)
             if code == 4 or "assword" in str(error):
                 continue
             raise ExtractionError("damaged", "PDF を開けません", "the PDF cannot be opened") from None
+        if password is not None:
+            context.opened.add(source.container)
+        return document
     raise ExtractionError("encrypted", "PDF が暗号化されています", "the PDF is encrypted")
 
 

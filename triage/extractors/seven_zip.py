@@ -403,6 +403,8 @@ class _Archive:
             fits = data[:1] in (b"\x01", b"\x17") if folder.crc is None else zlib.crc32(data) == folder.crc
             if fits:
                 self.password = password
+                if password is not None:
+                    self.context.opened.add(self.source.container)
                 return data
         if passwords == (None,):
             raise _damaged()
@@ -425,6 +427,7 @@ class _Archive:
             except ExtractionError:
                 continue
             if crc is None or found == crc:
+                self.context.opened.add(self.source.container)
                 return password
         raise ExtractionError("encrypted", "7z が暗号化されています", "the 7z archive is encrypted")
 

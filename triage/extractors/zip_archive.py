@@ -429,6 +429,7 @@ def open_member(source: Source, entry: Entry, context: Context) -> Member:
     packed: Callable[[], Iterator[bytes]]
     if entry.encrypted:
         packed, method = _decrypted(source, entry, offset, size, context)
+        context.opened.add(member_container(source, entry.name))
     else:
 
         def packed() -> Iterator[bytes]:

@@ -23,7 +23,7 @@
     noCoverage: ["読めなかったものの記録はない。", "Nothing is recorded as unread."],
     noYara: ["YARA 規則に一致したものはない(または規則を指定していない)。", "No YARA rule matched (or none was given)."],
     first: ["先頭", "First"], last: ["末尾", "Last"], prev: ["前", "Prev"], next: ["次", "Next"], close: ["閉じる", "Close"],
-    details: ["詳細", "Details"], reasons: ["判定の理由", "Reasons"], rivals: ["ほかの読み方", "Other readings"], noRivals: ["なし", "none"],
+    details: ["詳細", "Details"], reasons: ["判定の理由", "Reasons"], rivals: ["ほかの読み方", "Other readings"], noRivals: ["なし", "none"], facts: ["所在の性質", "About the place"],
     layers: ["読み取りの層", "Layers"], container: ["格納先", "Container"], encoding: ["符号化", "Encoding"], mediaOffset: ["媒体上", "In the media"],
     fileOffset: ["ファイル内", "In the file"], sector: ["512 B セクタ", "512 B sector"], noPlace: ["媒体上に一つの位置を持たない(圧縮・符号化など)", "no single place in the media (compressed, encoded, …)"],
     times: ["ファイルの時刻", "Times of the file"], zoneUnknown: ["時間帯不明", "zone unknown"], raw: ["記録値", "as recorded"], precision: ["精度", "precision"], copies: ["同じ内容の別の位置", "The same bytes also at"],
@@ -303,6 +303,7 @@
     const path = el("p"); path.append(pathNode(S[R.path[i]], S[R.container[i]])); box.append(path);
     both(box, "reasons", L[R.reasons[i]]);
     if (L[R.rivals[i]].length) both(box, "rivals", L[R.rivals[i]]); else box.append(el("h4", "", w("rivals")), w("noRivals"));
+    both(box, "facts", L[R.facts[i]]);
     place(box, { layers: layer(R.layers[i], R.path[i]), container: S[R.container[i]], state: stateName(R.state[i]), location: inWords(i), encoding: S[R.encoding[i]],
       offset: R.offset[i], fileOffset: R.file_offset[i], times: R.times[i] });
     offsets(box, "copies", (R.copies[i] || []).map((value) => ["", value]), R.more[i]);
