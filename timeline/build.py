@@ -25,6 +25,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chain_of_custody import FileHash, console
 from chain_of_custody.console import text
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
@@ -35,6 +37,7 @@ from timeline.build_state import FOLDER as STATE_FOLDER
 from timeline.build_state import BuildState
 from timeline.event import Problem
 from timeline.reading import Job, JobResult, ReadResult, ReadTask, masked, start_pass
+from timeline.recognition import LOOK
 from timeline.rows import Rows
 from timeline.sources import Context
 from timeline.store import BUILDS, FORMAT, SOURCE_COLUMNS
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 
     from chain_of_custody import Case
     from chain_of_custody.jcs import Json
+    from preserve.keys import Keys
     from timeline.event import ZoneBasis
 
 EVENTS = "events"
@@ -68,6 +72,8 @@ class BuildOptions:
     resume: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     """For parsers, as `Context.options`."""
+    keys: Keys = ()
+    """Keys of encrypted volumes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +148,8 @@ class _Source:
     """None: the rows are those of the file system itself."""
     context: Context
     key: str = ""
+    own: bool = False
+    """Whether its rows are written by this process, from the survey."""
 
 
 class _Build:
@@ -236,7 +244,7 @@ class _Build:
         found: list[SourceSurvey] = []
         for path in self.paths:
             try:
-                found += list(survey(path))
+                found += list(survey(path, self.options.keys))
             except EvidenceError as error:
                 if len(self.paths) == 1:
                     raise
@@ -249,13 +257,14 @@ class _Build:
             self.problems += one.problems
             for place in one.places:
                 context = self._context(one)
-                if place.kind:
-                    self.sources.append(_Source(number, one, place, None, context, f"{number:06d}"))
+                if place.kind and place.table is None:
+                    self.sources.append(_Source(number, one, place, None, context, f"{number:06d}", own=True))
                     number += 1
                 for file, recognised in zip(place.files, place.recognised, strict=True):
                     for parser in recognised.parsers:
                         job = Job(number, file, parser, recognised.promised)
-                        self.sources.append(_Source(number, one, place, job, context))
+                        own = place.table is not None and file.id is not None and file.id[1] == 0
+                        self.sources.append(_Source(number, one, place, job, context, f"{number:06d}" * own, own=own))
                         number += 1
 
     def _context(self, one: SourceSurvey) -> Context:
@@ -275,7 +284,7 @@ class _Build:
         group: list[_Source] = []
         size = 0
         for source in self.sources:
-            if source.job is None:
+            if source.own or source.job is None:
                 continue
             full = len(group) >= _JOBS_PER_TASK or size + source.job.file.size > _BYTES_PER_TASK
             if group and (full or group[0].place is not source.place):
@@ -305,20 +314,38 @@ class _Build:
                 path.unlink()
 
     def _filesystem_rows(self, state: BuildState) -> None:
+        """Rows that the survey itself found: times of file systems. Of a shadow copy only what differs."""
+        seen: dict[str, Any] = {}
         for source in self.sources:
-            if source.job is not None or source.key in state.done:
+            if not source.own:
+                continue
+            batches = self._own_batches(source, seen)
+            if source.key in state.done:
                 continue
             rows = Rows(self.folder / EVENTS / f"{source.key}.parquet")
             rows.begin(source.source_id, host=source.context.host)
-            context = source.context
-            place = source.place
-            found = filesystem_times.batches(
-                place.entries, place.kind, zone=context.zone, zone_basis=context.zone_basis
-            )
-            for batch in found:
+            for batch in batches:
                 rows.add_batch(batch)
             count, with_time = rows.rows_of_source, rows.rows_with_time()
             state.add(source.key, ReadResult((JobResult(source.source_id, count, with_time, ""),), rows.close()))
+
+    @staticmethod
+    def _own_batches(source: _Source, seen: dict[str, Any]) -> Iterator[Any]:
+        from timeline import ntfs_survey  # noqa: PLC0415 - numpy, where there is NTFS
+        from timeline.parsers import mft  # noqa: PLC0415
+
+        place, context = source.place, source.context
+        if place.table is None:
+            zone, basis = context.zone, context.zone_basis
+            return filesystem_times.batches(place.entries, place.kind, zone=zone, zone_basis=basis)
+        volume = place.place.layer.partition("|vss:")[0].removesuffix("|ntfs")
+        only = None
+        if volume in seen:
+            only = ntfs_survey.changed_rows(place.table, seen[volume])
+        if volume in seen or place.has_copies:
+            prints = ntfs_survey.fingerprints(place.table)
+            seen[volume] = np.union1d(seen[volume], prints) if volume in seen else prints
+        return mft.batches(place.table, only=only, state_of_all=place.state if place.state != "live" else "")
 
     def _read(self, tasks: Sequence[ReadTask], state: BuildState) -> None:
         """Run the tasks; a task of several files that fails is done again file by file, so that one costs only itself.
@@ -332,9 +359,10 @@ class _Build:
                 Pool(start_pass, None, min(self.options.jobs, max(1, len(tasks))), memory_bytes=MEMORY_BYTES) as pool,
                 console.progress(text("読み取り", "reading"), len(waiting), unit="items") as progress,
             ):
-                for task, outcome in pool.run(waiting):
-                    state.add(f"{task.number:06d}", outcome)
-                    progress.advance(1)
+                for phase in _phases(waiting):
+                    for task, outcome in pool.run(self._with_known(phase, state)):
+                        state.add(f"{task.number:06d}", outcome)
+                        progress.advance(1)
                 for task in tasks:
                     if isinstance(state.done.get(f"{task.number:06d}"), Failure) and len(task.jobs) > 1:
                         again += self._singles(task)
@@ -342,6 +370,22 @@ class _Build:
                 for task, outcome in pool.run(again):
                     state.add(_single_key(task), outcome)
         self._collect(tasks, state)
+
+    def _with_known(self, tasks: Sequence[ReadTask], state: BuildState) -> Iterator[ReadTask]:
+        """Tasks of a shadow copy are told which contents of each file were read already."""
+        if not tasks or "snapshot" not in {job.file.state for job in tasks[0].jobs}:
+            yield from tasks
+            return
+        by_id = {source.source_id: source for source in self.sources}
+        known: dict[tuple[str, str], set[str]] = {}
+        for outcome in state.done.values():
+            for result in outcome.jobs if isinstance(outcome, ReadResult) else ():
+                job = by_id[result.source_id].job
+                if job is not None and result.sha256:
+                    known.setdefault((job.file.path, job.parser), set()).add(result.sha256)
+        for task in tasks:
+            jobs = tuple(replace(job, known=frozenset(known.get((job.file.path, job.parser), ()))) for job in task.jobs)
+            yield replace(task, jobs=jobs)
 
     def _singles(self, task: ReadTask) -> Iterator[ReadTask]:
         for job in task.jobs:
@@ -402,13 +446,15 @@ class _Build:
         for source in self.sources:
             result = self.results[source.source_id]
             job = source.job
+            if result.unchanged or (job is not None and job.parser == LOOK and not result.parser):
+                continue
             path = mask_text(job.file.path) if job is not None else ""
             context = source.context
             yield {
                 "source_id": source.source_id,
                 "source": mask_text(source.survey.name),
                 "input": mask_text(str(source.survey.path.resolve())),
-                "parser": job.parser if job is not None else filesystem_times.NAME,
+                "parser": result.parser or (job.parser if job is not None else filesystem_times.NAME),
                 "layer": mask_text(source.place.place.layer) + (f":{path}" if path else ""),
                 "path": path,
                 "size": job.file.size if job is not None else None,
@@ -439,12 +485,9 @@ class _Build:
                 columns["path"] += [file.path.encode("utf-8", "backslashreplace").decode() for file in place.files]
                 columns["size"] += [file.size for file in place.files]
                 columns["state"] += [file.state for file in place.files]
-                columns["parsers"] += [",".join(recognised.parsers) for recognised in place.recognised]
-                unread.update(
-                    _ending(file.path)
-                    for file, recognised in zip(place.files, place.recognised, strict=True)
-                    if not recognised.parsers
-                )
+                read = [[name for name in recognised.parsers if name != LOOK] for recognised in place.recognised]
+                columns["parsers"] += [",".join(names) for names in read]
+                unread.update(_ending(file.path) for file, names in zip(place.files, read, strict=True) if not names)
         table = {
             name: pa.array(values, pa.int64() if name == "size" else pa.string()) for name, values in columns.items()
         }
@@ -459,8 +502,11 @@ class _Build:
         by_parser: Counter[str] = Counter()
         files_by_parser: Counter[str] = Counter()
         for source in self.sources:
-            parser = source.job.parser if source.job is not None else filesystem_times.NAME
-            by_parser[parser] += self.results[source.source_id].rows
+            result = self.results[source.source_id]
+            parser = result.parser or (source.job.parser if source.job is not None else filesystem_times.NAME)
+            if parser == LOOK or result.unchanged:
+                continue
+            by_parser[parser] += result.rows
             files_by_parser[parser] += 1
         total = sum(by_parser.values())
         return {
@@ -510,13 +556,23 @@ class _Build:
         return list(found.values())
 
 
+def _phases(tasks: Sequence[ReadTask]) -> Iterator[Sequence[ReadTask]]:
+    """Tasks of what is live first, then those of each shadow copy, which skip what was read before."""
+    yield [task for task in tasks if task.jobs[0].file.state != "snapshot"]
+    copies: dict[str, list[ReadTask]] = {}
+    for task in tasks:
+        if task.jobs[0].file.state == "snapshot":
+            copies.setdefault(task.place.layer, []).append(task)
+    yield from copies.values()
+
+
 def _single_key(task: ReadTask) -> str:
     return f"{task.number:06d}-alone"
 
 
 def _near(place: PlaceSurvey, jobs: Sequence[Job]) -> dict[str, tuple[Any, ...]]:
     """Files that lie beside those of a task, and those in the root of the volume."""
-    if place.place.image == "":
+    if place.place.recipe is None:
         return {}
     listing = place.listing()
     wanted = {"", "/$Extend", *(job.file.folder for job in jobs)}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from preserve.file_times import FileTime
     from preserve.filesystem import FileId, FileSystem
     from preserve.image import Image
+    from preserve.recipe import Recipe
     from preserve.volumes import Volume
     from timeline.event import State
     from timeline.sources import Reader
@@ -42,10 +43,11 @@ class FoundFile:
 class Place:
     """Where the files of a volume or folder lie: what a worker needs to open them again.
 
-    `image` is the path of an image file, or empty for local files; `layer` the chain of layers without the path.
+    `recipe` opens the medium (None for local files) and `volume` is the index of the volume on it; `layer` is the chain
+    of layers without the path.
     """
 
-    image: str
+    recipe: Recipe | None
     volume: int
     layer: str
     mount: str
@@ -64,24 +66,25 @@ class Images:
     """Images that a process has open, with their volumes and file systems, each opened when it is first needed."""
 
     def __init__(self) -> None:
-        self._images: dict[str, tuple[Image, list[Volume]]] = {}
-        self._filesystems: dict[tuple[str, int], FileSystem] = {}
+        self._images: dict[Recipe, tuple[Image, list[Volume]]] = {}
+        self._filesystems: dict[tuple[Recipe, int], FileSystem] = {}
 
     def volume(self, place: Place) -> Volume:
         """The volume of a place. Raises EvidenceError, UsageError."""
-        from preserve.image import open_image  # noqa: PLC0415 - only where there is an image
-        from preserve.volumes import open_volumes  # noqa: PLC0415
+        from preserve.volumes import open_volumes  # noqa: PLC0415 - only where there is an image
 
-        if place.image not in self._images:
-            image = open_image(Path(place.image), threads=1)
-            self._images[place.image] = (image, open_volumes(image)[0])
-        return self._images[place.image][1][place.volume]
+        assert place.recipe is not None
+        if place.recipe not in self._images:
+            image = place.recipe.open(threads=1)
+            self._images[place.recipe] = (image, open_volumes(image)[0])
+        return self._images[place.recipe][1][place.volume]
 
     def filesystem(self, place: Place) -> FileSystem:
         """The file system of a place. Raises EvidenceError."""
         from preserve.filesystem import open_filesystem  # noqa: PLC0415
 
-        key = (place.image, place.volume)
+        assert place.recipe is not None
+        key = (place.recipe, place.volume)
         if key not in self._filesystems:
             found = open_filesystem(self.volume(place), [])
             if found is None:

@@ -16,7 +16,7 @@ from chain_of_custody.errors import EvidenceError
 from chain_of_custody.masking import mask_text
 from timeline.event import Event, Problem
 from timeline.found_files import FoundFile, Images, Place, source_file
-from timeline.recognition import by_name
+from timeline.recognition import LOOK, by_name, recognise
 from timeline.rows import Rows
 from timeline.sources import Context, MemoryReader
 
@@ -43,6 +43,8 @@ class Job:
     file: FoundFile
     parser: str
     promised: bool = False
+    known: frozenset[str] = frozenset()
+    """SHA-256 of contents of this file that were read elsewhere: a shadow copy repeats most of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class JobResult:
     sha256: str
     problems: tuple[Problem, ...] = ()
     changed: bool = False
+    parser: str = ""
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +106,21 @@ class FilePass:
             raise
 
     def _job(self, task: ReadTask, job: Job, rows: Rows) -> JobResult:
-        parser = by_name()[job.parser]
-        rows.begin(job.source_id, host=task.context.host, numeric=getattr(parser, "NUMERIC", ()))
+        rows.begin(job.source_id, host=task.context.host)
         problems: list[Problem] = []
-        digest, changed = "", False
+        digest, changed, name = "", False, job.parser
         try:
             file = source_file(self._images, task.place, job.file, task.listing)
+            if name == LOOK:
+                name = self._look(file, problems)
+                if not name:
+                    return JobResult(job.source_id, 0, 0, "", masked(problems))
+            parser = by_name()[name]
+            rows.begin(job.source_id, host=task.context.host, numeric=getattr(parser, "NUMERIC", ()))
             before = _stamp(job.file)
             digest = _prepare(file, sparse=job.file.sparse)
+            if digest in job.known:
+                return JobResult(job.source_id, 0, 0, digest, parser=name, unchanged=True)
             context = task.context
             context.deadline = time.monotonic() + SECONDS_PER_FILE
             read_events(parser, file, context, rows, problems)
@@ -121,7 +132,14 @@ class FilePass:
             detail = "the file changed while it was read: what was written later is not in the timeline"
             problems.append(Problem(f"{task.place.layer}:{job.file.path}", "incomplete", detail))
         found = rows.rows_of_source
-        return JobResult(job.source_id, found, rows.rows_with_time(), digest, masked(problems), changed)
+        return JobResult(job.source_id, found, rows.rows_with_time(), digest, masked(problems), changed, name)
+
+    @staticmethod
+    def _look(file: SourceFile, problems: list[Problem]) -> str:
+        """The first parser of a file that could not be looked at before; empty for none."""
+        recognised = recognise(file)
+        problems += recognised.problems
+        return recognised.parsers[0] if recognised.parsers else ""
 
 
 def read_events(parser: Parser, file: SourceFile, context: Context, rows: Rows, problems: list[Problem]) -> None:

@@ -39,6 +39,7 @@ class _Asked:
 
     def __init__(self) -> None:
         self.always: list[Parser] = []
+        self.texts: list[Parser] = []
         self.signed: dict[bytes, list[Parser]] = {}
         self.named: list[tuple[re.Pattern[str], Parser]] = []
         for parser in modules.PARSERS:
@@ -49,12 +50,12 @@ class _Asked:
             if names is not None:
                 self.named.append((names, parser))
             if not signatures and names is None:
-                self.always.append(parser)
+                (self.texts if getattr(parser, "TEXT", False) else self.always).append(parser)
         self.lengths = sorted({len(signature) for signature in self.signed})
         self.any_name = re.compile("|".join(f"(?:{names.pattern})" for names, _ in self.named) or r"(?!)")
 
     def of(self, name: str, head: bytes) -> list[Parser]:
-        found = list(self.always)
+        found = self.always + self.texts if looks_like_text(head) else list(self.always)
         for length in self.lengths:
             found += self.signed.get(head[:length], ())
         if self.any_name.fullmatch(name):
@@ -62,9 +63,33 @@ class _Asked:
         return found
 
 
+_CONTROLS = bytes({*range(1, 32), 127} - {9, 10, 12, 13, 27})
+_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Whether the first bytes of a file could be text in some encoding: a cheap look that keeps parsers unasked."""
+    if not head or head.startswith(_BYTE_ORDER_MARKS):
+        return bool(head)
+    zeros = head.count(0)
+    if zeros > len(head) // 16:
+        # UTF-16 without a mark: every other byte of its ASCII characters is NUL.
+        return zeros > len(head) // 4 and min(head[::2].count(0), head[1::2].count(0)) * 20 <= zeros
+    return (len(head) - len(head.translate(None, _CONTROLS))) * 33 <= len(head)
+
+
 @cache
 def _asked() -> _Asked:
     return _Asked()
+
+
+LOOK = "?"
+"""Stands for the parser of a file whose content a worker process has to look at first."""
+
+
+def by_name_alone(name: str) -> Recognised:
+    """What the name of a file says whose content cannot be looked at here."""
+    return Recognised((LOOK,)) if _asked().any_name.fullmatch(name.lower()) else NOTHING
 
 
 def recognise(file: SourceFile) -> Recognised:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from chain_of_custody.errors import EvidenceError, HozenError, UsageError
 from chain_of_custody.masking import mask_text
 from preserve import signatures
+from timeline import ntfs_survey
 from timeline.event import Problem
 from timeline.found_files import FoundFile, Place
-from timeline.recognition import NOTHING, Recognised, recognise
+from timeline.recognition import Recognised, by_name_alone, recognise
 from timeline.sources import HEAD_BYTES, MemoryReader, SourceFile, local_file
 
 if TYPE_CHECKING:
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
 
     from preserve.filesystem import FileEntry
     from preserve.image import Image
+    from preserve.keys import Keys
+    from preserve.mft_table import MftTable
+    from preserve.recipe import Recipe
     from timeline.event import State
 
 _MOST_LOCAL_FILES = 5_000_000
 _SYMLINKS_NAMED = 10
+_DEEPEST = 4  # media inside media
 _VIRTUAL_DISKS = (b"QFI\xfb", b"KDMV", b"# Disk DescriptorFile", b"vhdxfile", b"conectix")
 
 
@@ -38,9 +43,39 @@ class PlaceSurvey:
     files: list[FoundFile] = field(default_factory=list)
     recognised: list[Recognised] = field(default_factory=list)
     entries: Sequence[FileEntry] = ()
+    table: MftTable | None = None
+    """The master file table of NTFS, which takes the place of entries."""
     kind: str = ""
     """Kind of file system (`ntfs`, `ext4` …); empty for local files."""
+    state: State = "live"
+    """`snapshot` for a volume of a shadow copy."""
+    has_copies: bool = False
+    """Whether shadow copies of it are surveyed as well."""
     _listing: dict[str, tuple[FoundFile, ...]] = field(default_factory=dict)
+
+    def state_of(self, *, deleted: bool) -> State:
+        """State of a file of this place."""
+        return self.state if self.state != "live" else "deleted" if deleted else "live"
+
+    def add(self, file: FoundFile, head: bytes | None, problems: list[Problem]) -> None:
+        """One file with its first bytes; None where they have to be read through the file system.
+
+        Such a file (compressed, say) is looked at by a worker process, if its name is one that a parser asks for.
+        """
+        self.files.append(file)
+        if head is None:
+            self.recognised.append(by_name_alone(file.path.rpartition("/")[2]))
+            return
+        looked = SourceFile(
+            file.path,
+            file.size,
+            lambda: MemoryReader(head),
+            layer=f"{self.place.layer}:{file.path}",
+            state=file.state,
+        )
+        recognised = recognise(looked)
+        self.recognised.append(recognised)
+        problems += recognised.problems
 
     def listing(self) -> Mapping[str, tuple[FoundFile, ...]]:
         """Files by folder."""
@@ -65,7 +100,7 @@ class SourceSurvey:
     stored_hashes: Mapping[str, str] = field(default_factory=dict)
 
 
-def survey(path: Path) -> Iterator[SourceSurvey]:
+def survey(path: Path, keys: Keys = ()) -> Iterator[SourceSurvey]:
     """The source at `path`; a folder also gives the images that lie in it, each as a source of its own.
 
     Raises UsageError where there is nothing, EvidenceError where it cannot be read at all.
@@ -77,12 +112,12 @@ def survey(path: Path) -> Iterator[SourceSurvey]:
     except OSError as error:
         raise EvidenceError(f"読めません: {error.strerror}", f"cannot be read: {error.strerror}") from error
     if mode_is_folder:
-        yield from _folder(path)
+        yield from _folder(path, keys)
     else:
-        yield _single(path)
+        yield _single(path, keys)
 
 
-def _single(path: Path) -> SourceSurvey:
+def _single(path: Path, keys: Keys) -> SourceSurvey:
     """A single file: a container or a virtual disk is an image; then parsers are asked; then what looks like a disk."""
     file = local_file(path)
     if not file.size:
@@ -95,7 +130,7 @@ def _single(path: Path) -> SourceSurvey:
         found.places.append(_local_place(path, [path], found.problems, root=None))
         if found.places[0].recognised[0].parsers or not _may_be_raw(path):
             return found
-    return _image(path)
+    return _image(path, keys)
 
 
 def _is_image(head: bytes) -> bool:
@@ -116,7 +151,7 @@ def _may_be_raw(path: Path) -> bool:
         return False
 
 
-def _folder(root: Path) -> Iterator[SourceSurvey]:
+def _folder(root: Path, keys: Keys) -> Iterator[SourceSurvey]:
     found = SourceSurvey(root.name or str(root), root, "folder")
     paths: list[Path] = []
     images: list[Path] = []
@@ -155,7 +190,7 @@ def _folder(root: Path) -> Iterator[SourceSurvey]:
     yield found
     for path in images:
         try:
-            yield _image(path)
+            yield _image(path, keys)
         except EvidenceError as error:
             found.problems.append(Problem(f"folder:{root.name}|/{path.relative_to(root)}", "damaged", error.en))
 
@@ -185,7 +220,7 @@ def _walk(root: Path, problems: list[Problem]) -> Iterator[Path]:
 
 def _local_place(path: Path, paths: Sequence[Path], problems: list[Problem], *, root: Path | None) -> PlaceSurvey:
     layer = f"folder:{root.name}|" if root is not None else f"file:{path.name}|"
-    place = Place("", 0, layer.removesuffix("|"), str(root or path.parent), str(root) if root is not None else "")
+    place = Place(None, 0, layer.removesuffix("|"), str(root or path.parent), str(root) if root is not None else "")
     survey = PlaceSurvey(place)
     for one in paths:
         try:
@@ -203,33 +238,52 @@ def _local_place(path: Path, paths: Sequence[Path], problems: list[Problem], *, 
 # --- images -----------------------------------------------------------------------------------------------------------
 
 
-def _image(path: Path) -> SourceSurvey:
-    from preserve.evidence import layer_of_volume, open_evidence  # noqa: PLC0415 - only for images
-    from preserve.image import open_image  # noqa: PLC0415
+def _image(path: Path, keys: Keys) -> SourceSurvey:
+    from preserve.recipe import Recipe  # noqa: PLC0415 - only for images
 
-    found = SourceSurvey(path.name, path, "image")
-    with open_image(path) as image:
-        found.size, found.stored_hashes = image.size, dict(image.stored_hashes)
-        evidence = open_evidence(image, isolate=True)
-        found.problems += [
-            Problem(one.where, one.reason, one.detail, one.offset, one.size) for one in evidence.problems
-        ]
-        by_volume: dict[int, list[FileEntry]] = {}
-        for entry in evidence.entries:
-            by_volume.setdefault(entry.volume, []).append(entry)
-        for volume in evidence.volumes:
-            filesystem = evidence.filesystems.get(volume.index)
-            if filesystem is None:
-                continue
-            layer = f"{layer_of_volume(image, volume)}|{filesystem.layer}"
-            place = Place(str(path.resolve()), volume.index, layer, f"{path.resolve()}#{volume.index}")
-            one = PlaceSurvey(place, entries=by_volume.get(volume.index, []), kind=filesystem.kind)
-            _recognise_entries(image, one, found.problems)
-            found.places.append(one)
+    recipe = Recipe(path.resolve())
+    with recipe.open() as image:
+        found = SourceSurvey(path.name, path, "image", size=image.size, stored_hashes=dict(image.stored_hashes))
+        _medium(image, recipe, keys, found, state="live", depth=0)
     return found
 
 
-STATE: Mapping[str, State] = {"allocated": "live", "deleted": "deleted"}
+def _medium(image: Image, recipe: Recipe, keys: Keys, found: SourceSurvey, *, state: State, depth: int) -> None:
+    """The volumes of a medium, then the media inside it: unlocked and logical volumes, shadow copies."""
+    from preserve import isolated  # noqa: PLC0415 - only for images
+    from preserve.evidence import layer_of_volume, open_evidence  # noqa: PLC0415
+    from preserve.inner import open_inner  # noqa: PLC0415
+    from preserve.ntfs import NtfsFileSystem  # noqa: PLC0415
+    from preserve.recipe import Recipe  # noqa: PLC0415
+
+    evidence = open_evidence(image, walk=False, isolate=True, keys=keys, recipe=recipe)
+    found.problems += [Problem(one.where, one.reason, one.detail, one.offset, one.size) for one in evidence.problems]
+    for volume in evidence.volumes:
+        filesystem = evidence.filesystems.get(volume.index)
+        if filesystem is None:
+            continue
+        layer = f"{layer_of_volume(image, volume)}|{filesystem.layer}"
+        place = Place(recipe, volume.index, layer, f"{recipe.path}#{layer}")
+        one = PlaceSurvey(place, kind=filesystem.kind, state=state)
+        one.has_copies = any(inner.is_snapshot and inner.volume in (volume.index, -1) for inner in evidence.inner)
+        if isinstance(filesystem, NtfsFileSystem):
+            ntfs_survey.fill(one, filesystem, found.problems)
+        else:
+            walked = isolated.walk(image, volume, recipe=recipe)
+            found.problems += [Problem(p.where, p.reason, p.detail, p.offset, p.size) for p in walked.problems]
+            one.entries = walked.entries
+            _recognise_entries(image, one, found.problems)
+        found.places.append(one)
+    for inner in evidence.inner:
+        if depth >= _DEEPEST or inner.kind == "file":
+            continue
+        inside = Recipe(recipe.path, (*recipe.steps, *inner.steps))
+        try:
+            medium = open_inner(image, inner)
+            deeper: State = "snapshot" if inner.is_snapshot else state
+            _medium(medium, inside, keys, found, state=deeper, depth=depth + 1)
+        except EvidenceError as error:
+            found.problems.append(Problem(inner.layer, "damaged", f"{inner.description}: {error.en}"))
 
 
 def _recognise_entries(image: Image, survey: PlaceSurvey, problems: list[Problem]) -> None:
@@ -239,23 +293,9 @@ def _recognise_entries(image: Image, survey: PlaceSurvey, problems: list[Problem
         if entry.kind not in ("file", "stream", "metadata") or not entry.size or entry.name_only or entry.id in seen:
             continue
         seen.add(entry.id)
-        state = STATE[entry.state]
+        state = survey.state_of(deleted=entry.state == "deleted")
         file = FoundFile(entry.path, entry.size, state, entry.id, sparse=entry.sparse, times=entry.times)
-        survey.files.append(file)
-        head = _head(image, entry)
-        if head is None:
-            survey.recognised.append(NOTHING)
-            continue
-        looked = SourceFile(
-            entry.path,
-            entry.size,
-            lambda head=head: MemoryReader(head),  # type: ignore[misc]
-            layer=f"{survey.place.layer}:{entry.path}",
-            state=state,
-        )
-        recognised = recognise(looked)
-        survey.recognised.append(recognised)
-        problems += recognised.problems
+        survey.add(file, _head(image, entry), problems)
 
 
 def _head(image: Image, entry: FileEntry) -> bytes | None:

@@ -12,6 +12,8 @@ Each is a module with
 - `SIGNATURES: tuple[bytes, ...]` and `NAMES: re.Pattern[str]` (may be missing): where one of them is there, `matches`
   is asked only for files that begin with a signature or whose name, in lower case, matches the pattern in full. An
   image has a million files: give them where the format allows it;
+- `TEXT = True` (may be missing): without `SIGNATURES` and `NAMES`, the parser is asked only for files whose first bytes
+  could be text;
 - `NUMERIC: frozenset[str]` (may be missing): members of `data` whose integers come from binary fields of the format
   (serial numbers, USNs) and so are never taken for a My Number.
 

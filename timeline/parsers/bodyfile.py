@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "bodyfile"
+TEXT = True
 _LINE = re.compile(
     r"(?P<md5>[^|]*)\|(?P<name>.*)\|(?P<inode>[^|]*)\|(?P<mode>[^|]*)\|(?P<uid>[^|]*)\|(?P<gid>[^|]*)\|(?P<size>-?\d*)"
     r"\|(?P<atime>-?\d*(?:\.\d+)?)\|(?P<mtime>-?\d*(?:\.\d+)?)\|(?P<ctime>-?\d*(?:\.\d+)?)\|(?P<crtime>-?\d*(?:\.\d+)?)"

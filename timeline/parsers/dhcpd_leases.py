@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "dhcpd_leases"
+TEXT = True
 _LEASE = re.compile(r"\s*lease\s+(\S+)\s*\{\s*")
 _TIME = re.compile(
     r"(?:[0-6]\s+(?P<date>\d{4}/\d{1,2}/\d{1,2}\s+\d{1,2}:\d{2}:\d{2})|epoch\s+(?P<epoch>\d+)|never)\b.*"

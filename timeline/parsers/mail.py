@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "mail"
+TEXT = True
 _HEADER = re.compile(
     rb"(?:Received|Return-Path|Delivered-To|From|To|Date|Subject|Message-ID|MIME-Version|X-[A-Za-z-]+|DKIM-Signature|"
     rb"ARC-[A-Za-z-]+|Authentication-Results|Reply-To|Content-Type):[ \t]",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "mapped"
+TEXT = True
 _HEADER_ROWS = 1000
 _EXPIRY_ROWS = 4096
 _PAIR = re.compile(r"([^、,\[\]:：]{1,64})[:：]\[([^\]]*)\]")

@@ -1,8 +1,8 @@
 """NTFS $MFT in bulk: all times of $STANDARD_INFORMATION and of every $FILE_NAME, live and deleted records alike.
 
 Kinds: `file.created|modified|changed|accessed` ($SI) and `file.name_created|…` ($FN). `data` of $SI rows: `lsn`, `links`,
-and, only where they hold, `si_before_fn` (created earlier by $SI than by every $FN: what setting a time back leaves, and
-what copying, unpacking and moving between volumes leave as well), `whole_seconds` (a time of $SI with no fraction of
+and, only where they hold, `si_before_fn` (created earlier by $SI than by every $FN: setting a time back leaves
+this, and so do copying, unpacking and moving between volumes), `whole_seconds` (a time of $SI with no fraction of
 a second: set by a program, or copied from a medium that keeps no more), `resident`, `directory`, `dos_flags`.
 Of $FN rows: `namespace`, `parent` (record-sequence).
 """
@@ -97,12 +97,20 @@ def problems(table: MftTable, where: str, *, cut: int = 0) -> Iterator[Problem]:
         yield Problem(where, "incomplete", f"the last {cut} bytes are no whole record: the file is cut off")
 
 
-def batches(table: MftTable) -> Iterator[pa.RecordBatch]:
-    """Four rows for each $STANDARD_INFORMATION and each $FILE_NAME, in order of the records; unset times give none."""
+def batches(
+    table: MftTable, *, only: NDArray[np.bool_] | None = None, state_of_all: str = ""
+) -> Iterator[pa.RecordBatch]:
+    """Four rows for each $STANDARD_INFORMATION and each $FILE_NAME, in order of the records; unset times give none.
+
+    `only` chooses records; `state_of_all` is said of every row instead of live or deleted.
+    """
     names, records = table.names, table.records
     paths = table.paths()
     best = table.best_names()
     rows = _rows(table)
+    if only is not None:
+        rows = rows[only[rows[:, 0]]]
+    states = [state_of_all] * 2 if state_of_all else ["live", "deleted"]
     si_texts, fn_texts = _si_data(table), _fn_data(table)
     state = np.where(records.in_use, 0, 1)
     sizes = _sizes(table)
@@ -122,7 +130,9 @@ def batches(table: MftTable) -> Iterator[pa.RecordBatch]:
             for number, sequence, fn in zip(numbers, sequences, is_name.tolist(), strict=True)
         ]
         data = [fn_texts[n] if n >= 0 else si_texts[r] for r, n in zip(record.tolist(), name.tolist(), strict=True)]
-        yield _batch(times, is_name, path_of, labels, data, records.number[record], state[record], sizes[record])
+        yield _batch(
+            times, is_name, path_of, labels, data, records.number[record], state[record], sizes[record], states
+        )
 
 
 def _rows(table: MftTable) -> NDArray[np.int64]:
@@ -197,6 +207,7 @@ def _batch(
     numbers: NDArray[np.int64],
     state: NDArray[np.int64],
     sizes: NDArray[np.int64],
+    states: list[str],
 ) -> pa.RecordBatch:
     import pyarrow as pa  # noqa: PLC0415 - start-up time
 
@@ -233,7 +244,7 @@ def _batch(
         "bytes": pa.array(size, mask=size < 0),
         "data": coded(source, data),
         "clock": constant(""),
-        "state": coded(state[source], ["live", "deleted"]),
+        "state": coded(state[source], states),
     }
     fields = [pa.field(name, columns[name].type, nullable=schema().field(name).nullable) for name in COLUMNS]
     # Every other text is made of numbers of the format; paths are masked where the rows are written.

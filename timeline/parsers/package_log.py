@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "package_log"
+TEXT = True
 _DPKG = re.compile(
     r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?P<action>startup|install|upgrade|remove|purge|configure|trigproc|"
     r"disappear|status|conffile)\s+(?P<rest>.*)"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "plaso_json"
+TEXT = True
 _KNOWN = frozenset(
     [
         "__container_type__",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "shell_history"
+TEXT = True
 _BASH = re.compile(r"#(\d{9,11})")
 _ZSH = re.compile(r": (\d{9,11}):(\d+);(.*)", re.DOTALL)
 _MOST_COMMAND = 4000

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "syslog"
+TEXT = True
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _OLD = re.compile(
     rf"(?:<(?P<pri>\d{{1,3}})>)?(?P<time>(?P<month>{'|'.join(_MONTHS)}) (?P<day>[ \d]?\d) "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "table"
+TEXT = True
 _TIME_NAMES = frozenset(
     [
         "日時",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "unified_log"
+TEXT = True
 _TIME = r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}[+-]\d{4})"
 _SYSLOG = re.compile(
     _TIME + r"\s+(?P<host>\S+) (?P<process>[^\[\n]+)\[(?P<pid>\d+)\]: ?(?:\((?P<library>[^)]*)\) )?"

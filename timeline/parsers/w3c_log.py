@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "w3c_log"
+TEXT = True
 _NAMES = {
     "cs-method": "method", "c-ip": "client", "s-ip": "server", "s-port": "port", "sc-status": "status",
     "cs(user-agent)": "agent", "cs(referer)": "referrer", "time-taken": "elapsed_ms", "sc-substatus": "substatus",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "weblog"
+TEXT = True
 _COMBINED = re.compile(
     r"(?:(?P<vhost>[\w.\-]+(?::\d+)?) )?(?P<client>[\w.:%\-]+) (?P<ident>\S+) (?P<user>\S+|\"[^\"]*\") "
     r"\[(?P<time>\d{1,2}/[A-Za-z]{3}/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4})\] "
