@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from timeline.kinds import filesystem, logs
+from timeline.kinds import eventlog, filesystem, logs, windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Sentences = Mapping[str, tuple[str, str]]
 
-TABLES: tuple[Sentences, ...] = (filesystem.SENTENCES, logs.SENTENCES)
+TABLES: tuple[Sentences, ...] = (filesystem.SENTENCES, logs.SENTENCES, eventlog.SENTENCES, windows.SENTENCES)
 
 
 @cache
