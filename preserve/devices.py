@@ -73,7 +73,7 @@ class Device:
     partitions: tuple[Partition, ...] = ()
     encryption: tuple[str, ...] = ()
     hidden_area: str = NOT_KNOWN
-    """HPA or DCO: `none`, a description of what is hidden, or `not known`."""
+    """HPA and DCO (`preserve.hidden_areas`): `none`, a description of what is hidden, or `not known`."""
     smart: str = NOT_KNOWN
     notes: tuple[str, ...] = field(default_factory=tuple)
 
@@ -349,20 +349,19 @@ def _run(*command: str) -> str | None:
         return None
 
 
-def parse_hdparm(output: str) -> str:
-    """HPA from `hdparm -N`: `max sectors = 1000/2000, HPA is enabled`."""
-    match = re.search(r"max sectors\s*=\s*(\d+)/(\d+)", output)
-    if match is None:
-        return NOT_KNOWN
-    visible, native = int(match[1]), int(match[2])
-    return "none" if visible == native else f"HPA: {native - visible} sectors hidden ({visible} of {native} visible)"
-
-
 def _hidden_area(path: Path, real: Path) -> str:
     if "/ata" not in str(real) and "/usb" not in str(real):
         return NOT_KNOWN
-    output = _run("hdparm", "-N", str(path))
-    return parse_hdparm(output) if output else NOT_KNOWN
+    from preserve.hidden_areas import hidden_areas  # noqa: PLC0415 - lists without a look inside need no ctypes
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return NOT_KNOWN
+    try:
+        return hidden_areas(fd)
+    finally:
+        os.close(fd)
 
 
 def parse_smartctl(output: str) -> str:

@@ -116,6 +116,11 @@ def _in_japanese(words: str) -> str:
     """The fixed phrases of a device's description in the language of this run."""
     from preserve.devices import NOT_KNOWN, VERACRYPT
 
+    if words.startswith("HPA: "):
+        parts = re.sub(
+            r"(\d+) sectors hidden \((\d+) of (\d+) visible\)", r"\1 セクタが隠されている(\3 中 \2 が見える)", words
+        )
+        return text(parts.replace("none", "なし").replace(NOT_KNOWN, "不明"), words)
     fixed = {NOT_KNOWN: "不明", "none": "なし", VERACRYPT: "VeraCrypt は排除できません(署名がないため)"}
     return text(fixed.get(words, words), words)
 

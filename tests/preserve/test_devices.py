@@ -8,7 +8,7 @@ import pytest
 
 from chain_of_custody.errors import EvidenceError, UsageError
 from preserve import devices
-from preserve.devices import System, device_info, list_devices, parse_hdparm, parse_smartctl
+from preserve.devices import System, device_info, list_devices, parse_smartctl
 from tests.conftest import needs
 from tests.preserve.media import loop, needs_loop
 
@@ -73,12 +73,7 @@ def test_a_usb_stick(usb_stick):
     assert found.hidden_area == "not known"
 
 
-def test_hdparm_and_smartctl():
-    assert parse_hdparm(" max sectors   = 1000/2000, HPA is enabled\n") == (
-        "HPA: 1000 sectors hidden (1000 of 2000 visible)"
-    )
-    assert parse_hdparm(" max sectors   = 2000/2000, HPA is disabled\n") == "none"
-    assert parse_hdparm("HDIO_DRIVE_CMD(identify) failed") == "not known"
+def test_smartctl():
     smart = '{"smart_status":{"passed":false},"power_on_time":{"hours":9},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","raw":{"value":12}}]}}'
     assert parse_smartctl(smart) == "FAILED, 9 h on, Reallocated_Sector_Ct 12"
     assert parse_smartctl("no json") == "not known"
