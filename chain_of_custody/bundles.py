@@ -117,6 +117,7 @@ def redact(case: Case, seqs: Sequence[int], target: Path, why: str) -> list[Entr
     The case itself stays whole; which texts are left out of which copy is recorded in it before the copy is made, so
     the copy's ledger says so too. The copy verifies, and shows each removal as 墨消し. Raises UsageError, TargetError.
     """
+    case.permit("redacted")
     if target.exists():
         raise TargetError(f"すでにあります: {target}", f"already there: {target}")
     wanted = {entry.seq: entry for entry in read_entries(case.path) if entry.seq in seqs}
@@ -215,6 +216,7 @@ def merge(case: Case, theirs: Path) -> tuple[Divergence, Entry | None]:
     Nothing is rewritten: the case goes on from its own head. Raises VerificationError when the copy is not valid.
     Returns no entry where the copy holds nothing that is new.
     """
+    case.permit("merged")
     result = verify_case(theirs)
     if result.verdict == "ng":
         raise VerificationError(

@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import secrets
 import threading
 from contextlib import contextmanager
@@ -70,6 +71,7 @@ VERIFY_SCRIPT = "verify.sh"
 README_NAME = "README-検証.txt"
 SIGNERS_NAME = "allowed_signers"
 REVOKED_NAME = "revoked_keys"
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,26 +423,36 @@ class Case:
             self._session = new_session(self.signer, self.fingerprint, person.id, person.role)
         return self._session
 
+    def permit(self, type: str, *, item: str | None = None) -> None:  # noqa: A002 - the member's name in the format
+        """Raise UsageError, with the refusal recorded, where the operator's role may not write entries of this type.
+
+        `append` asks the same; this is for what must not even begin (files that would be written first).
+        """
+        with self._lock:
+            self._permit_locked(self._current_session(), _Draft(type, {}, item))
+
+    def _permit_locked(self, session: Session, draft: _Draft) -> None:
+        role = str(session.auth["role"])
+        entry_type = entries.TYPES.get(draft.type)
+        if entry_type is None:
+            raise UsageError(f"台帳にない種別です: {draft.type}", f"no such type of entry: {draft.type}")
+        if role in entry_type.roles:
+            return
+        self._append_locked(_Draft("refused", {"what": draft.type, "why": f"role {entries.ROLES[role]}"}, draft.item))
+        raise UsageError(
+            f"{role}は「{entry_type.ja}」を記録できません",
+            f"the role {entries.ROLES[role]} may not record “{entry_type.en}”",
+            hint_ja="権限のある人の鍵を --as と --key で指定してください",
+            hint_en="give the id and key of a person with that right (--as, --key)",
+        )
+
     def _append(self, draft: _Draft) -> Entry:
         with self._lock:
             return self._append_locked(draft)
 
     def _append_locked(self, draft: _Draft) -> Entry:
         session = self._current_session()
-        role = str(session.auth["role"])
-        entry_type = entries.TYPES.get(draft.type)
-        if entry_type is None:
-            raise UsageError(f"台帳にない種別です: {draft.type}", f"no such type of entry: {draft.type}")
-        if role not in entry_type.roles:
-            if draft.type != "refused":
-                why = f"role {entries.ROLES[role]}"
-                self._append_locked(_Draft("refused", {"what": draft.type, "why": why}, draft.item))
-            raise UsageError(
-                f"{role}は「{entry_type.ja}」を記録できません",
-                f"the role {entries.ROLES[role]} may not record “{entry_type.en}”",
-                hint_ja="権限のある人の鍵を --as と --key で指定してください",
-                hint_en="give the id and key of a person with that right (--as, --key)",
-            )
+        self._permit_locked(session, draft)
         written: list[Entry] = []
 
         def make(tail: Tail) -> ledger.Batch:
@@ -499,6 +511,7 @@ class Case:
 
         Raises UsageError when id or key are listed already.
         """
+        self.permit("key.add")
         try:
             probe = self.people()
             probe._add(person_of(person_to_json(person)), 0)  # noqa: SLF001
@@ -535,6 +548,7 @@ class Case:
 
     def revoke_key(self, person_id: str, since: str, reason: str) -> Entry:
         """Say that the current key of another person is not trusted since `since` (RFC 3339, six decimals)."""
+        self.permit("key.revoke")
         people = self.people()
         period = people.current(person_id)
         if period is None:
@@ -869,15 +883,17 @@ def init_case(
 def check_policy(policy: Mapping[str, str]) -> None:
     """Raise UsageError for a policy that nothing would enforce."""
     for name, value in policy.items():
-        known = (name in ("witness", "stamp") and value in ("required", "none")) or (
-            name == "copies" and value.isdecimal() and int(value) > 0
+        known = (
+            (name in ("witness", "stamp") and value in ("required", "none"))
+            or (name == "copies" and value.isascii() and value.isdecimal() and 0 < int(value) < 100)
+            or (name == "tsa" and all(_FINGERPRINT.fullmatch(one) for one in value.split(",")))
         )
         if not known:
             raise UsageError(
                 f"未知の方針です: {name}={value}",
                 f"unknown policy: {name}={value}",
-                hint_ja="witness=required、stamp=required、copies=N のいずれかです",
-                hint_en="it is witness=required, stamp=required or copies=N",
+                hint_ja="witness=required、stamp=required、copies=N、tsa=FILE(ルート証明書)のいずれかです",
+                hint_en="it is witness=required, stamp=required, copies=N or tsa=FILE (certificate of the root)",
             )
 
 

@@ -98,6 +98,7 @@ def origin_of(first: Entry) -> str:
 
 def make(case: Case) -> tuple[Checkpoint, Entry]:
     """Write a checkpoint over all entries so far, sign it as the operator, record both. Raises LedgerError."""
+    case.permit("checkpoint")
     person = case.operator()
     leaves = leaves_of(case.path)
     checkpoint = Checkpoint(origin_of(case.first), len(leaves), merkle.root_of(leaves))

@@ -67,8 +67,19 @@ def _policy(values: list[str]) -> dict[str, str]:
         name, equals, setting = value.partition("=")
         if not equals or not name or not setting:
             raise UsageError(f"--policy は NAME=VALUE の形です: {value}", f"--policy takes NAME=VALUE: {value}")
-        policy[name] = setting
+        policy[name] = _root_fingerprints(setting) if name == "tsa" else setting
     return policy
+
+
+def _root_fingerprints(setting: str) -> str:
+    """SHA-256 of the certificates in a PEM file; what is a list of such fingerprints already stays as it is."""
+    if not Path(setting).is_file():
+        return setting.lower().replace(":", "")
+    from cryptography.hazmat.primitives import hashes  # noqa: PLC0415
+
+    from chain_of_custody import timestamps  # noqa: PLC0415
+
+    return ",".join(one.fingerprint(hashes.SHA256()).hex() for one in timestamps.load_roots([Path(setting)]))
 
 
 @app.callback()
@@ -106,8 +117,8 @@ def init(
             "--policy",
             metavar="NAME=VALUE",
             help=text(
-                "方針(複数可): witness=required、stamp=required、copies=N",
-                "policy (repeatable): witness=required, stamp=required, copies=N",
+                "方針(複数可): witness=required、stamp=required、copies=N、tsa=FILE(TSA のルート証明書)",
+                "policy (repeatable): witness=required, stamp=required, copies=N, tsa=FILE (root of the authority)",
             ),
         ),
     ] = None,

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from chain_of_custody.copies import Copies
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from chain_of_custody.copies import Content
     from chain_of_custody.entries import Entry
 
 EDITION_JA = "証拠保全ガイドライン第7版の目次による区分(適合を示すものではありません)"
@@ -196,7 +199,7 @@ REQUIREMENTS: Sequence[Requirement] = (
         "原本を変えないため",
         "keeps the original as it is",
         "preserve image",
-        ("image.end",),
+        ("image.begin",),
         per_item=True,
     ),
     Requirement(
@@ -321,9 +324,19 @@ def _speaks(requirement: Requirement, entry: Entry) -> bool:
     return True
 
 
+def _is_protected(entry: Entry) -> bool:
+    """Whether imaging recorded that the source could not be written to, or a person stated it of a blocker."""
+    auto, typed = entry.body.get("auto"), entry.body.get("typed")
+    measured = isinstance(auto, dict) and auto.get("protection") not in (None, "", "none")
+    return measured or (isinstance(typed, dict) and bool(typed.get("blocker")))
+
+
 _TESTS: Mapping[str, Callable[[Entry], bool]] = {
-    # A witness by statement alone counts as such (typed); A1 needs the protection that imaging recorded.
-    "A1": lambda entry: "write_protection" in entry.body or "protection" in entry.body,
+    "P2": lambda entry: entry.body.get("status") == "done",
+    "P4": lambda entry: entry.body.get("is_blank") is True,
+    "A1": _is_protected,
+    # A verification that found a difference was done, and shows no identity.
+    "A4": lambda entry: entry.body.get("verdict") == "match",
 }
 
 
@@ -331,9 +344,11 @@ def coverage(entries: Iterable[Entry], *, item: str | None = None, copies: int =
     """Coverage of every requirement by these entries; with `item`, by those of that item where it matters."""
     found: dict[str, list[Entry]] = {requirement.id: [] for requirement in REQUIREMENTS}
     waivers: dict[str, Entry] = {}
+    copied = Copies()
     for entry in entries:
         if entry.type == "record.waiver":
             waivers[str(entry.body.get("id", ""))] = entry
+        copied.add(entry)
         for requirement in REQUIREMENTS:
             if requirement.per_item and item is not None and entry.item != item:
                 continue
@@ -342,17 +357,25 @@ def coverage(entries: Iterable[Entry], *, item: str | None = None, copies: int =
     result = []
     for requirement in REQUIREMENTS:
         shown = found[requirement.id]
-        enough = len(shown) >= copies if requirement.id == "A3" else bool(shown)
-        covered = Coverage(requirement, "done" if enough else "open", [entry.seq for entry in shown])
+        covered = Coverage(requirement, "done" if shown else "open", [entry.seq for entry in shown])
+        if requirement.id == "A3":
+            _count_copies(covered, list(copied.of_item(item)), copies)
         covered.typed = bool(shown) and all(entry.src == "typed" for entry in shown)
         waiver = waivers.get(requirement.id)
-        if not enough and waiver is not None:
+        if covered.status == "open" and waiver is not None:
             covered.status = "not_applicable" if waiver.body.get("status") == "not_applicable" else "not_done"
             covered.reason = str(waiver.body.get("reason", ""))
             covered.entries = [waiver.seq]
             covered.typed = True
         result.append(covered)
     return result
+
+
+def _count_copies(covered: Coverage, contents: Sequence[Content], wanted: int) -> None:
+    """A3 is done when every content that was copied has so many copies that were shown equal."""
+    covered.entries = sorted({copy.seq for content in contents for copy in content.verified})
+    enough = bool(contents) and all(len(content.verified) >= wanted for content in contents)
+    covered.status = "done" if enough else "open"
 
 
 def _always(_entry: Entry) -> bool:

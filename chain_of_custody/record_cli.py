@@ -133,6 +133,7 @@ def record(
         if kind == "note":
             entry = _note(opened, note, item, files or [], details=details)
         else:
+            opened.permit(f"record.{kind}", item=item)
             given = _given(kind, fields, field or [])
             body = records.body_of(kind, _with_times(kind, given), clock.now().time_ns)
             hashes, names = records.attach(opened.path, files or [])

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from chain_of_custody import checkpoints, entries, merkle, signing, timestamps
+from chain_of_custody import checkpoints, entries, merkle, revocation, signing, timestamps
+from chain_of_custody.copies import Copies
 from chain_of_custody.errors import UsageError
 from chain_of_custody.records import ATTACHMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from cryptography.x509 import Certificate
 
     from chain_of_custody.checkpoints import Checkpoint
     from chain_of_custody.entries import Entry, FileHash
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 _GAP_NS = 24 * 3600 * 1_000_000_000
 _HEX = set("0123456789abcdef")
+_MILESTONES = frozenset({"image.end", "export.end", "clone.end", "transfer.accept"})
+"""What a witness or a time stamp is there for: under such a policy a checkpoint has to follow."""
 
 
 @dataclass(slots=True)
@@ -59,6 +64,27 @@ class _Stamp:
     seq: int
     sha256: str
     gen_time: str
+    material: tuple[tuple[str, str], ...] = ()
+    """(kind, SHA-256) of the chain and the revocation data kept beside the token."""
+    is_lacking: bool = False
+    """Whether revocation data was asked for in vain."""
+
+    @property
+    def names(self) -> list[str]:
+        """File names of the token and of what is kept beside it."""
+        beside = [timestamps.material_name(self.size, self.sha256, *one) for one in self.material]
+        return [timestamps.name_of(self.size, self.sha256), *beside]
+
+
+def _stamp_of(entry: Entry, size: int) -> _Stamp:
+    listed = entry.body.get("material")
+    material = tuple(
+        (str(one.get("kind")), str(one.get("sha256")))
+        for one in (listed if isinstance(listed, list) else [])
+        if isinstance(one, dict)
+    )
+    lacking = bool(entry.body.get("revocation_failed"))
+    return _Stamp(size, entry.seq, str(entry.body["sha256"]), str(entry.body["gen_time"]), material, lacking)
 
 
 @dataclass(slots=True)
@@ -132,6 +158,9 @@ class Related:
         self._out_since: dict[str, Entry] = {}
         self._explained: list[tuple[int, int]] = []
         self._gaps: list[tuple[Entry, int]] = []
+        self._copies = Copies()
+        self._milestone: Entry | None = None
+        self._returned: dict[str, int] = {}
 
     def _checkpoint_files(self) -> list[Path]:
         folder = self.case / checkpoints.FOLDER
@@ -152,9 +181,7 @@ class Related:
             who, size = str(entry.body["who"]), self._size(entry)
             self._signatures.append(_Signature(size, entry.seq, who, str(entry.body["sha256"]), entry.time_ns))
         elif entry.type == "stamp":
-            self._stamps.append(
-                _Stamp(self._size(entry), entry.seq, str(entry.body["sha256"]), str(entry.body["gen_time"])),
-            )
+            self._stamps.append(_stamp_of(entry, self._size(entry)))
         elif entry.type.startswith("transfer."):
             self._transfer(entry, result)
         elif entry.type == "merged":
@@ -172,6 +199,11 @@ class Related:
                 f"recorded later (happened {entry.body.get('at')}, recorded {entry.ts})",
             )
         self._custody(entry)
+        self._copies.add(entry)
+        if entry.type in _MILESTONES:
+            self._milestone = entry
+        if entry.type == "record.return" and entry.item is not None:
+            self._returned.setdefault(entry.item, entry.seq)
         if self.images and (entry.inputs or entry.outputs):
             for file in (*entry.inputs, *entry.outputs):
                 self._stated.setdefault(file, entry.seq)
@@ -295,7 +327,7 @@ class Related:
                 )
         named = {f"{size:09d}.txt" for size in self.checkpoints}
         named |= {self._name(signature) for signature in self._signatures}
-        named |= {timestamps.name_of(stamp.size, stamp.sha256) for stamp in self._stamps}
+        named |= {name for stamp in self._stamps for name in stamp.names}
         for path in self._checkpoint_files():
             if path.name not in named:
                 name = f"{checkpoints.FOLDER}/{path.name}"
@@ -370,49 +402,133 @@ class Related:
 
     def _judge_stamps(self, result: Verification) -> None:
         roots = timestamps.trusted_roots(self._tsa_roots) if self._stamps else []
-        if self._stamps and not roots:
+        trusted = timestamps.allowed_roots(roots, result.policy)
+        if self._stamps and not trusted:
+            named_ja, named_en = ("", "") if not roots else ("方針(tsa)が定める", " that the policy (tsa) names")
             result.add(
                 "unknown",
                 "no_tsa_root",
                 self._stamps[0].seq,
-                "信頼する TSA のルート証明書が設定されていないため、タイムスタンプを判定できません",
-                "time stamps cannot be judged: no certificate of a trusted authority is configured",
+                f"{named_ja}信頼する TSA のルート証明書が設定されていないため、タイムスタンプを判定できません",
+                f"time stamps cannot be judged: no certificate of a trusted authority{named_en} is configured",
             )
         for stamp in self._stamps:
-            state = self.checkpoints.get(stamp.size)
-            name = timestamps.name_of(stamp.size, stamp.sha256)
+            self._judge_stamp(result, stamp, trusted)
+
+    def _judge_stamp(self, result: Verification, stamp: _Stamp, trusted: list[Certificate]) -> None:
+        state = self.checkpoints.get(stamp.size)
+        kept: dict[str, bytes] = {}
+        try:
+            message = (self.case / checkpoints.FOLDER / f"{stamp.size:09d}.txt").read_bytes()
+            for name, sha256 in zip(stamp.names, (stamp.sha256, *(one for _, one in stamp.material)), strict=True):
+                kept[name] = (self.case / checkpoints.FOLDER / name).read_bytes()
+                if hashlib.sha256(kept[name]).hexdigest() != sha256 or state is None:
+                    result.add("ng", "stamp", stamp.seq, f"{name} が書き換えられています", f"{name} was altered")
+                    return
+        except OSError as error:
+            name = Path(str(error.filename)).name
+            result.add("ng", "stamp", stamp.seq, f"{name} がありません", f"{name} is gone")
+            return
+        if not trusted or state is None:
+            return
+        response = kept[stamp.names[0]]
+        try:
+            token = timestamps.verify_token(response, message, trusted)
+        except timestamps.TokenError as error:
+            result.add("ng", "stamp", stamp.seq, error.ja, error.en)
+            return
+        if token.gen_time != stamp.gen_time:
+            result.add("ng", "stamp", stamp.seq, "記録された時刻と違います", "another time than recorded")
+            return
+        if not self._judge_revocation(result, stamp, kept, trusted, token.gen_time_ns):
+            return
+        known = self._proven.get(stamp.size)
+        if known is None or token.gen_time_ns < known:
+            self._proven[stamp.size] = token.gen_time_ns
+            state.stamped = token.gen_time
+
+    @staticmethod
+    def _judge_revocation(
+        result: Verification,
+        stamp: _Stamp,
+        kept: dict[str, bytes],
+        trusted: list[Certificate],
+        gen_time_ns: int,
+    ) -> bool:
+        """Whether what is kept of the authority's certificates lets the token count."""
+        token, *beside = stamp.names
+        chain = revocation.chain_of(timestamps.carried_certificates(kept[token]), trusted)
+        for name, (kind, _) in zip(beside, stamp.material, strict=True):
+            if kind not in ("crl", "ocsp"):
+                continue
+            material = revocation.Material("crl" if kind == "crl" else "ocsp", kept[name])
             try:
-                response = (self.case / checkpoints.FOLDER / name).read_bytes()
-                message = (self.case / checkpoints.FOLDER / f"{stamp.size:09d}.txt").read_bytes()
-            except OSError:
-                result.add("ng", "stamp", stamp.seq, f"{name} がありません", f"{name} is gone")
-                continue
-            if hashlib.sha256(response).hexdigest() != stamp.sha256 or state is None:
-                result.add("ng", "stamp", stamp.seq, f"{name} が書き換えられています", f"{name} was altered")
-                continue
-            if not roots:
-                continue
-            try:
-                token = timestamps.verify_token(response, message, roots)
-            except timestamps.TokenError as error:
-                result.add("ng", "stamp", stamp.seq, error.ja, error.en)
-                continue
-            if token.gen_time != stamp.gen_time:
-                result.add("ng", "stamp", stamp.seq, "記録された時刻と違います", "another time than recorded")
-                continue
-            known = self._proven.get(stamp.size)
-            if known is None or token.gen_time_ns < known:
-                self._proven[stamp.size] = token.gen_time_ns
-                state.stamped = token.gen_time
+                revoked = timestamps.revoked_before(revocation.statuses(material, chain), gen_time_ns)
+            except revocation.MaterialError as error:
+                result.add("ng", "revocation", stamp.seq, f"{name}: {error.ja}", f"{name}: {error.en}")
+                return False
+            if revoked is not None:
+                result.add(
+                    "ng",
+                    "revocation",
+                    stamp.seq,
+                    f"TSA の証明書は失効しています: {revoked.subject}({revoked.revoked_at})",
+                    f"the certificate of the authority is revoked: {revoked.subject} ({revoked.revoked_at})",
+                )
+                return False
+        if stamp.is_lacking:
+            result.add(
+                "note",
+                "no_revocation",
+                stamp.seq,
+                "TSA の証明書の失効情報の一部を取得できていません",
+                "some of the revocation data that the authority's certificates name could not be had",
+            )
+        return True
 
     def _judge_policy(self, result: Verification) -> None:
-        if not self.checkpoints:
-            return
-        newest = max(self.checkpoints)
-        if result.policy.get("stamp") == "required":
+        if result.policy.get("copies", "").isdecimal():
+            self._judge_copies(result, int(result.policy["copies"]))
+        signed = [name for name in ("witness", "stamp") if result.policy.get(name) == "required"]
+        newest = max(self.checkpoints, default=0)
+        if signed and self._milestone is not None and newest < self._milestone.seq:
+            entry_type = entries.TYPES[self._milestone.type]
+            asked = ", ".join(f"{name}=required" for name in signed)
+            result.add(
+                "unknown",
+                "no_checkpoint",
+                self._milestone.seq,
+                f"署名待ち: 「{entry_type.ja}」がまだチェックポイントに含まれていません(方針 {asked})",
+                f"waiting: no checkpoint covers “{entry_type.en}” yet (policy {asked})",
+            )
+        if "stamp" in signed:
             self._judge_stamp_policy(result, newest)
-        if result.policy.get("witness") != "required":
-            return
+        if "witness" in signed:
+            self._judge_witness_policy(result, newest)
+
+    def _judge_copies(self, result: Verification, wanted: int) -> None:
+        """Fewer copies than the policy asks for: still to come, or (after a later checkpoint, a return) missing."""
+        settled = sorted(self.checkpoints)[-2:-1]
+        for content in self._copies.contents.values():
+            count = len(content.verified)
+            if count >= wanted:
+                continue
+            gone = content.item is not None and content.item in self._returned
+            is_late = gone or any(size >= content.first_seq for size in settled)
+            shown = f"{content.hash[:23]}…"
+            if is_late:
+                words = (
+                    f"方針(copies={wanted})に対し、検証済みの複製が {count} 個です({shown})",
+                    f"{count} verified copies, though the policy requires {wanted} ({shown})",
+                )
+            else:
+                words = (
+                    f"複製待ち: 方針(copies={wanted})に対し、検証済みの複製はまだ {count} 個です({shown})",
+                    f"waiting: {count} verified copies so far, the policy requires {wanted} ({shown})",
+                )
+            result.add("ng" if is_late else "unknown", "copies", content.first_seq, *words)
+
+    def _judge_witness_policy(self, result: Verification, newest: int) -> None:
         for size, state in self.checkpoints.items():
             if any(role == entries.WITNESS for _, role in state.signers):
                 continue

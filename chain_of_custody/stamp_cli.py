@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from chain_of_custody.checkpoint_cli import write_result
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+
+if TYPE_CHECKING:
+    from chain_of_custody.entries import Entry
+    from chain_of_custody.revocation import Material
 
 RootOption = Annotated[
     list[Path] | None,
@@ -44,6 +48,18 @@ def stamp(
         typer.Option("--accredited", help=text("認定の有無と根拠(手入力)", "accreditation, as you know it")),
     ] = "",
     roots: RootOption = None,
+    revocation_files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--revocation",
+            metavar="FILE",
+            help=text("持ち帰った CRL・OCSP 応答(複数可)", "CRL or OCSP response brought back (repeatable)"),
+        ),
+    ] = None,
+    no_fetch: Annotated[
+        bool,
+        typer.Option("--no-fetch", help=text("失効情報を取りに行かない", "do not fetch revocation data")),
+    ] = False,
     case: CaseOption = None,
     as_id: AsOption = None,
     key: KeyOption = None,
@@ -56,7 +72,13 @@ def stamp(
     from chain_of_custody.case import find_case  # noqa: PLC0415
 
     folder, _missing = find_case(case, None)
-    chosen = file if file is not None else checkpoints.newest(folder)
+    response = _read(response_file) if response_file is not None else None
+    chosen = file
+    if chosen is None and response is not None:
+        # Further checkpoints may have been made while the request was under way.
+        chosen = timestamps.fitting_checkpoint(folder, response)
+    if chosen is None:
+        chosen = checkpoints.newest(folder)
     if chosen is None:
         raise UsageError(
             "チェックポイントがありません",
@@ -76,12 +98,7 @@ def stamp(
         return
     known = timestamps.settings()
     facts: dict[str, Any] = {}
-    if response_file is not None:
-        try:
-            response = response_file.read_bytes()
-        except OSError as error:
-            raise UsageError(f"読めません: {response_file}", f"cannot read {response_file}") from error
-    else:
+    if response is None:
         chosen_url = url if url is not None else str(known.get("url", ""))
         if not chosen_url:
             raise UsageError(
@@ -96,7 +113,16 @@ def stamp(
     if stated:
         facts["accredited_typed"] = stated
     with options.open_named_case(folder, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
-        entry = timestamps.attach(opened, chosen, response, timestamps.trusted_roots(roots), facts)
+        entry = timestamps.attach(
+            opened,
+            chosen,
+            response,
+            timestamps.trusted_roots(roots),
+            facts,
+            given=_carried(revocation_files or []),
+            fetch=not no_fetch,
+        )
+    _say_material(entry)
     if as_json:
         console.print_json({"entry": entry.seq, "body": dict(entry.body)})
         return
@@ -112,6 +138,36 @@ def stamp(
     )
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"読めません: {path}: {error.strerror}", f"cannot read {path}: {error.strerror}") from error
+
+
+def _carried(files: list[Path]) -> list[Material]:
+    from chain_of_custody import revocation  # noqa: PLC0415
+
+    found = []
+    for path in files:
+        try:
+            found.append(revocation.material_of(_read(path)))
+        except revocation.MaterialError as error:
+            raise UsageError(f"{path}: {error.ja}", f"{path}: {error.en}") from error
+    return found
+
+
+def _say_material(entry: Entry) -> None:
+    """What of revocation was kept, and what could not be had."""
+    kept = entry.body.get("material")
+    kinds = [str(one["kind"]).upper() for one in kept if isinstance(one, dict)] if isinstance(kept, list) else []
+    if kinds:
+        console.notice(f"一緒に保管: {'、'.join(kinds)}", f"kept with it: {', '.join(kinds)}")
+    failed = entry.body.get("revocation_failed")
+    for one in failed if isinstance(failed, list) else []:
+        console.notice(f"失効情報を取得できません: {one}", f"no revocation data from {one}")
+
+
 def add_to(app: typer.Typer) -> None:
     """Put the command into the program."""
     app.command(
@@ -121,6 +177,6 @@ def add_to(app: typer.Typer) -> None:
             "Put a third party's time stamp (RFC 3161) on a checkpoint; offline the request can be carried out.",
             "custody stamp --tsa https://tsa.example/tsr --tsa-root tsa-root.pem",
             "custody stamp --query request.tsq          # オフライン / offline",
-            "custody stamp --response response.tsr",
+            "custody stamp --response response.tsr --revocation tsa.crl",
         ),
     )(stamp)

@@ -6,6 +6,7 @@ Whether an authority is accredited (認定) is what a person states, never what 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -19,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from chain_of_custody import checkpoints, ledger, operator_key
+from chain_of_custody import checkpoints, ledger, operator_key, revocation
 from chain_of_custody.errors import LedgerError, UsageError, VerificationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chain_of_custody.case import Case
     from chain_of_custody.entries import Entry
@@ -203,15 +205,14 @@ def _openssl(arguments: list[str], files: dict[str, bytes]) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def verify_token(response: bytes, message: bytes, roots: Sequence[Path]) -> Token:
-    """What a response says, after its signature, chain and message were verified. Raises TokenError, UsageError."""
+def verify_token(response: bytes, message: bytes, roots: Sequence[x509.Certificate]) -> Token:
+    """What a response says, after its signature, chain and message were verified. Raises TokenError."""
     import rfc3161_client  # noqa: PLC0415
 
     token = read_token(response)
-    certificates = load_roots(roots)
     try:
         decoded = rfc3161_client.decode_timestamp_response(response)
-        builder = rfc3161_client.VerifierBuilder(roots=certificates, intermediates=[])
+        builder = rfc3161_client.VerifierBuilder(roots=list(roots), intermediates=[])
         builder.build().verify_message(decoded, message)
     except (rfc3161_client.VerificationError, ValueError, TypeError) as error:
         if _verified_by_openssl(response, message, roots):
@@ -223,9 +224,8 @@ def verify_token(response: bytes, message: bytes, roots: Sequence[Path]) -> Toke
     return token
 
 
-def _verified_by_openssl(response: bytes, message: bytes, roots: Sequence[Path]) -> bool:
-    together = b"\n".join(path.read_bytes() for path in roots)
-    files = {"data": message, "response": response, "roots": together}
+def _verified_by_openssl(response: bytes, message: bytes, roots: Sequence[x509.Certificate]) -> bool:
+    files = {"data": message, "response": response, "roots": revocation.chain_pem(roots)}
     shown = _openssl(["-verify", "-data", "{data}", "-in", "{response}", "-CAfile", "{roots}"], files)
     # openssl accepts a response whose status is "granted with modifications" or altered; the status must be 0.
     status = _openssl(["-reply", "-text", "-in", "{response}"], files)
@@ -237,29 +237,87 @@ def name_of(size: int, sha256: str) -> str:
     return f"{size:09d}.{sha256[:16]}.tsr"
 
 
-def attach(case: Case, checkpoint_file: Path, response: bytes, roots: Sequence[Path], facts: dict[str, Json]) -> Entry:
+def material_name(size: int, token_sha256: str, kind: str, sha256: str) -> str:
+    """File name of a CRL, OCSP response or chain that is kept beside a token."""
+    return f"{size:09d}.{token_sha256[:16]}.{sha256[:16]}.{kind}"
+
+
+def allowed_roots(roots: Sequence[Path], policy: Mapping[str, str]) -> list[x509.Certificate]:
+    """The certificates in these files; with a policy `tsa=…`, those of them that it names. Raises UsageError."""
+    certificates = load_roots(roots)
+    wanted = policy.get("tsa")
+    if wanted is None:
+        return certificates
+    return [one for one in certificates if one.fingerprint(hashes.SHA256()).hex() in wanted.split(",")]
+
+
+def carried_certificates(response: bytes) -> list[x509.Certificate]:
+    """The certificates inside a token; none where only openssl can read it."""
+    from rfc3161_client import decode_timestamp_response  # noqa: PLC0415
+
+    found = []
+    try:
+        carried = decode_timestamp_response(response).signed_data.certificates
+    except (ValueError, TypeError):
+        return []
+    for der in carried:
+        with contextlib.suppress(ValueError):
+            found.append(x509.load_der_x509_certificate(der))
+    return found
+
+
+def revoked_before(statuses: Sequence[revocation.Status], gen_time_ns: int) -> revocation.Status | None:
+    """The status that makes a token worthless: revoked when it was made, or its key compromised whenever."""
+    for status in statuses:
+        if status.revoked_at is not None and (status.is_compromised or _ns(status.revoked_at) <= gen_time_ns):
+            return status
+    return None
+
+
+def attach(
+    case: Case,
+    checkpoint_file: Path,
+    response: bytes,
+    roots: Sequence[Path],
+    facts: dict[str, Json],
+    *,
+    given: Sequence[revocation.Material] = (),
+    fetch: bool = False,
+) -> Entry:
     """Keep a token beside its checkpoint and record it; verified first where roots are configured.
 
-    Raises VerificationError when the token does not fit, LedgerError.
+    `given` are CRLs and OCSP responses brought by hand; with `fetch` those that the certificates name are fetched too.
+    Raises VerificationError when the token does not fit or its certificate was revoked, LedgerError, UsageError.
     """
-    given = checkpoints.read(checkpoint_file)
-    message = given.to_bytes()
+    case.permit("stamp")
+    checkpoint = checkpoints.read(checkpoint_file)
+    message = checkpoint.to_bytes()
+    trusted = allowed_roots(roots, case.policy)
+    if roots and not trusted:
+        raise UsageError(
+            "方針(tsa)が定める TSA のルート証明書が設定にありません",
+            "no configured certificate is of an authority that the policy (tsa) names",
+        )
     try:
-        token = verify_token(response, message, roots) if roots else _matching_token(response, message)
+        token = verify_token(response, message, trusted) if roots else _matching_token(response, message)
     except TokenError as error:
         raise VerificationError(error.ja, error.en) from error
+    kept, failed = _material(response, trusted, token, given, fetch=fetch)
     sha256 = hashlib.sha256(response).hexdigest()
-    target = case.path / checkpoints.FOLDER / name_of(given.size, sha256)
-    try:
-        if not target.exists():
-            ledger.write_new_file(target, response)
-    except OSError as error:
-        raise LedgerError(
-            f"書き込めません: {target}: {error.strerror}",
-            f"cannot write {target}: {error.strerror}",
-        ) from error
+    folder = case.path / checkpoints.FOLDER
+    files = {name_of(checkpoint.size, sha256): response}
+    files |= {material_name(checkpoint.size, sha256, one.kind, one.sha256): one.data for one in kept}
+    for name, data in files.items():
+        try:
+            if not (folder / name).exists():
+                ledger.write_new_file(folder / name, data)
+        except OSError as error:
+            raise LedgerError(
+                f"書き込めません: {folder / name}: {error.strerror}",
+                f"cannot write {folder / name}: {error.strerror}",
+            ) from error
     body: dict[str, Json] = {
-        "size": str(given.size),
+        "size": str(checkpoint.size),
         "sha256": sha256,
         "gen_time": token.gen_time,
         "policy": token.policy,
@@ -267,7 +325,48 @@ def attach(case: Case, checkpoint_file: Path, response: bytes, roots: Sequence[P
         "verified": "yes" if roots else "no",
         **facts,
     }
+    if kept:
+        body["material"] = [
+            {"kind": one.kind, "sha256": one.sha256, **({"url": one.url} if one.url else {})} for one in kept
+        ]
+    if failed:
+        body["revocation_failed"] = list(failed)
     return case.append("stamp", body)
+
+
+def _material(
+    response: bytes,
+    trusted: Sequence[x509.Certificate],
+    token: Token,
+    given: Sequence[revocation.Material],
+    *,
+    fetch: bool,
+) -> tuple[list[revocation.Material], list[str]]:
+    """The chain of a verified token and what is known of its revocation; and the addresses that gave nothing."""
+    chain = revocation.chain_of(carried_certificates(response), trusted)
+    if not chain:
+        if given:
+            raise UsageError(
+                "TSA のルートが未設定か証明書の連鎖が作れないため、失効情報を登録できません",
+                "revocation data need a token that verifies against a configured root",
+            )
+        return [], []
+    found: list[revocation.Material] = list(given)
+    failed: list[str] = []
+    if fetch:
+        fetched, failed = revocation.fetch(chain)
+        found += fetched
+    for material in found:
+        try:
+            revoked = revoked_before(revocation.statuses(material, chain), token.gen_time_ns)
+        except revocation.MaterialError as error:
+            raise VerificationError(error.ja, error.en) from error
+        if revoked is not None:
+            raise VerificationError(
+                f"TSA の証明書は失効しています: {revoked.subject}({revoked.revoked_at})",
+                f"the certificate of the authority is revoked: {revoked.subject} ({revoked.revoked_at})",
+            )
+    return [revocation.Material("pem", revocation.chain_pem(chain)), *found], failed
 
 
 def _matching_token(response: bytes, message: bytes) -> Token:
@@ -276,6 +375,14 @@ def _matching_token(response: bytes, message: bytes) -> Token:
     if not _imprint_fits(response, message):
         raise TokenError("別のデータへのタイムスタンプです", "it stamps other data")
     return token
+
+
+def fitting_checkpoint(case: Path, response: bytes) -> Path | None:
+    """The checkpoint of this case that a response is about, the newest first; None if there is none."""
+    for path in sorted((case / checkpoints.FOLDER).glob("[0-9]*.txt"), reverse=True):
+        if _imprint_fits(response, checkpoints.read(path).to_bytes()):
+            return path
+    return None
 
 
 def _imprint_fits(response: bytes, message: bytes) -> bool:

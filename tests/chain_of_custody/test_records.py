@@ -207,8 +207,8 @@ def test_a_waiver_gives_the_reason(case_dir):
 
 def test_images_count_when_they_were_made(case_dir):
     with open_case(case_dir) as case:
-        with case.action("image", {}, item="PC-1") as action:
-            action.set_result({"write_protection": "software"})
+        with case.action("image", {"auto": {"protection": "software"}}, item="PC-1") as action:
+            action.set_result({})
         with pytest.raises(ValueError, match="x"), case.action("image", {}, item="PC-1"):
             raise ValueError("x")
     found = steps(case_dir, "--item", "PC-1")

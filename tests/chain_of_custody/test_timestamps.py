@@ -246,12 +246,12 @@ def test_altered_forged_and_missing_tokens_are_ng(case_dir, authority, url):
 def test_every_byte_of_a_token_is_verified(case_dir, authority):
     message = b"message"
     good = authority.reply(timestamps.query(message))
-    assert timestamps.verify_token(good, message, [authority.root]).policy == "1.2.3.4"
+    assert timestamps.verify_token(good, message, timestamps.load_roots([authority.root])).policy == "1.2.3.4"
     passed = []
     for position in range(0, len(good), 11):
         changed = good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :]
         try:
-            timestamps.verify_token(changed, message, [authority.root])
+            timestamps.verify_token(changed, message, timestamps.load_roots([authority.root]))
         except timestamps.TokenError:
             continue
         passed.append(position)
