@@ -41,6 +41,8 @@ class Evidence:
     """Media inside this one that can be opened: unlocked volumes, logical volumes, shadow copies."""
     recipe: Recipe | None = None
     """How the medium is opened again; None where it is not known."""
+    is_inside: bool = False
+    """Whether it lies inside another medium that is read too."""
 
     @property
     def unallocated(self) -> Sequence[Range]:

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chain_of_custody.errors import EvidenceFormatError
 from chain_of_custody.masking import mask_text
 from preserve.evidence import layer_of_volume, open_evidence
-from preserve.image import open_image
+from preserve.image import Range, open_image
+from preserve.inner import open_inner
+from preserve.recipe import Recipe
 from triage.merge import FilePlace, Piece
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from preserve.file_times import FileTime
     from preserve.filesystem import FileEntry
     from preserve.image import Image
+    from preserve.inner import Inner
+    from preserve.keys import Keys
+    from triage.raw_hits import RawHits
+    from triage.snapshots import Snapshot
 
 TWELVE_DIGITS = re.compile(r"\d(?:[^\d/]?\d){11}")
 """A cheap look whether a name is worth judging."""
@@ -54,7 +61,11 @@ class StatedRange:
 class EvidenceMap:
     """The medium with everything found on it; open while the scan runs."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: Evidence, snapshot: Snapshot | None = None) -> None:
+        self.evidence = evidence
+        self.inner = evidence.inner
+        """Media inside this one, as far as its volumes show them."""
+        self._snapshot = snapshot
         self.image: Image = evidence.image
         self.volumes = evidence.volumes
         self.problems = evidence.problems
@@ -64,9 +75,11 @@ class EvidenceMap:
         self.kinds = {index: filesystem.kind for index, filesystem in evidence.filesystems.items()}
         """Kind of file system ("ntfs", "fat32" …) of each volume, by its index, where one was recognised."""
         self._chains = {
-            volume.index: f"{layer_of_volume(evidence.image, volume)}|{evidence.filesystems[volume.index].layer}"
-            if volume.index in evidence.filesystems
-            else layer_of_volume(evidence.image, volume)
+            volume.index: mask_text(
+                f"{layer_of_volume(evidence.image, volume)}|{evidence.filesystems[volume.index].layer}"
+                if volume.index in evidence.filesystems
+                else layer_of_volume(evidence.image, volume)
+            )
             for volume in evidence.volumes
         }
         first: dict[tuple[int, int, int, int, int], int] = {}
@@ -78,6 +91,8 @@ class EvidenceMap:
             self._file_of_entry[index] = owner
             if owner != index or entry.kind not in ("file", "stream") or not entry.size or entry.name_only:
                 continue
+            if snapshot is not None and index in snapshot.unchanged:
+                continue
             if entry.reallocated_bytes >= entry.size:
                 continue  # a deleted name only: all of its content belongs to live files, which are read as such
             if entry.encrypted or entry.unsupported:
@@ -88,16 +103,41 @@ class EvidenceMap:
     @property
     def ranges_without_file(self) -> list[StatedRange]:
         """Space that no live file takes: for searches that read on their own."""
+        unallocated, outside = list(self.extents.unallocated), self.outside
+        if self._snapshot is not None:
+            unallocated, outside = self._snapshot.parts(unallocated), self._snapshot.parts(outside)
         return sorted(
-            [StatedRange(part.offset, part.size, "unallocated") for part in self.extents.unallocated]
-            + [StatedRange(part.offset, part.size, "outside") for part in self.outside],
+            [StatedRange(part.offset, part.size, "unallocated") for part in unallocated]
+            + [StatedRange(part.offset, part.size, "outside") for part in outside],
             key=lambda part: part.offset,
         )
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Whether it is an earlier state of a medium that is scanned too."""
+        return self._snapshot is not None
+
+    @property
+    def search_ranges(self) -> list[Range] | None:
+        """What pass 1 has to read; None for everything (a source is always read whole, for its hashes)."""
+        if self._snapshot is not None:
+            return self._snapshot.changed
+        data = getattr(self.image, "data_ranges", None)
+        return data() if data is not None and self.evidence.is_inside else None
+
+    def is_new(self, hits: RawHits, files: NDArray[np.int64], in_file: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """For each raw hit, in file number `files` where `in_file`, whether it has to be judged here."""
+        if self._snapshot is None:
+            return np.ones(len(hits.offsets), np.bool_)
+        same = np.array(sorted(self._snapshot.unchanged), dtype=np.int64)
+        return self._snapshot.is_new(hits) & ~(np.isin(files, same) & in_file)
 
     def names_with_digits(self) -> Iterator[tuple[int, str]]:
         """Entries (by index) whose own name may hold a number; each path once."""
         seen: set[str] = set()
         for index, entry in enumerate(self.entries):
+            if self._snapshot is not None and index in self._snapshot.unchanged:
+                continue
             name = posixpath.basename(entry.path)
             if TWELVE_DIGITS.search(name) and entry.path not in seen:
                 seen.add(entry.path)
@@ -126,7 +166,7 @@ class EvidenceMap:
         for volume in self.volumes:
             if volume.offset <= offset < volume.offset + volume.size:
                 return self._chains[volume.index]
-        return self.image.layer
+        return mask_text(self.image.layer)
 
 
 def time_to_json(time: FileTime) -> dict[str, Any]:
@@ -153,10 +193,31 @@ def _pieces(entry: FileEntry) -> tuple[Piece, ...]:
 
 
 @contextmanager
-def walk(image_path: Path, *, threads: int) -> Iterator[EvidenceMap]:
+def walk(image_path: Path, *, threads: int, keys: Keys = ()) -> Iterator[EvidenceMap]:
     """Open the image and walk all its volumes; raises EvidenceError where the image cannot be opened.
 
-    The parser in C runs in a child, so that a file system that crashes it costs its names and not the scan.
+    The parser in C runs in a child, so that a file system that crashes it costs its names and not the scan. `keys` are
+    tried on encrypted volumes.
     """
     with open_image(image_path, threads=threads) as image:
-        yield EvidenceMap(open_evidence(image, isolate=True))
+        yield EvidenceMap(open_evidence(image, isolate=True, keys=keys, recipe=Recipe(image_path)))
+
+
+@contextmanager
+def walk_inner(outer: EvidenceMap, inner: Inner, *, keys: Keys = ()) -> Iterator[EvidenceMap]:
+    """Open a medium inside another that is open, and walk it. Raises EvidenceError."""
+    from triage.snapshots import Snapshot  # noqa: PLC0415 - rare
+
+    around = outer.evidence.recipe
+    if around is None:
+        raise EvidenceFormatError("外側の媒体を開き直せません", "the medium around it cannot be opened again")
+    recipe = Recipe(around.path, (*around.steps, *inner.steps))
+    image = open_inner(outer.image, inner)
+    evidence = open_evidence(image, isolate=True, keys=keys, recipe=recipe)
+    evidence.is_inside = True
+    snapshot = None
+    if inner.is_snapshot:
+        volume = inner.volume if inner.volume >= 0 else None
+        snapshot = Snapshot(evidence, outer.evidence, volume, inner.changed)
+    # Nothing is closed here: the bytes are those of the medium around it.
+    yield EvidenceMap(evidence, snapshot)

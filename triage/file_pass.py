@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from chain_of_custody.errors import EvidenceError, EvidenceFormatError
 from preserve.filesystem import open_filesystem
+from preserve.nested import nested_format
 from preserve.recipe import Recipe
 from preserve.volumes import open_volumes
 from triage import extractors
@@ -167,6 +168,7 @@ class FileRead:
     decisions: list[Decision]
     read_as: str
     opened: frozenset[str]
+    image_format: str = ""
 
 
 class _FileSource:
@@ -258,7 +260,8 @@ class FilePass:
                     decisions.append(piece)
                 else:
                     problems.append(piece)
-        image_format = "" if read_as else nested_format(reader, head) or ""
+        is_descriptor = head.startswith(b"# Disk DescriptorFile")  # of a VMDK: a text that names its extents
+        image_format = nested_format(reader, head) or "" if not read_as or is_descriptor else ""
         return FileRead(judge.finish(), problems, decisions, read_as, frozenset(context.opened), image_format)
 
     def _file(self, task: FileTask) -> TaskResult:

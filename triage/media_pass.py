@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chain_of_custody import console
+from preserve.image import Range
 from triage.raw_hits import Collector
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from preserve.image import Image
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 BUFFER_BYTES = 4 << 20
 BUFFERS = 8
+AROUND_BYTES = 4096
+"""How much around a part is searched with it, so that labels and neighbours are seen."""
 SAVE_EVERY_BYTES = 4 << 30
 """How much of the search is done again, at most, after a stop that nothing announced."""
 
@@ -105,6 +109,27 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
     finally:
         for pool in (readers, *hashers):
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def search_parts(image: Image, parts: Sequence[Range], *, description: str = "") -> MediaRead:
+    """Search only `parts` of a medium (in order, not overlapping) and what lies around them; no hashes."""
+    collector = Collector()
+    total = sum(part.size for part in parts)
+    around: list[Range] = []
+    for part in parts:
+        start = max(0, part.offset - AROUND_BYTES) & ~511
+        end = min(image.size, part.offset + part.size + AROUND_BYTES)
+        if around and start <= around[-1].end:
+            start = around[-1].offset
+            around.pop()
+        around.append(Range(start, max(0, end - start)))
+    with console.progress(description or console.text("媒体", "media"), total) as progress:
+        for part in around:
+            for offset in range(part.offset, part.end, BUFFER_BYTES):
+                data = image.read_at(offset, min(BUFFER_BYTES, part.end - offset))
+                collector.feed(memoryview(data), offset)
+                progress.advance(len(data))
+    return MediaRead("", "", collector.finish())
 
 
 def _save(collector: Collector, state_file: Path) -> None:

@@ -24,53 +24,30 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from chain_of_custody import FileHash, console
-from chain_of_custody.console import text
 from chain_of_custody.errors import TargetError, UsageError
-from preserve.extents import DELETED, STATES
-from preserve.workers import MEMORY_LIMIT_BYTES, Pool
-from triage import evidence_map, ocr, report
-from triage.collected import Collected, decided_files, media_coverage
-from triage.file_pass import (
-    GRACE_SECONDS,
-    MEMORY_WITH_PICTURES,
-    SECONDS_PER_FILE,
-    SECONDS_PER_FILE_WITH_PICTURES,
-    FileTask,
-    NameTask,
-    PassSettings,
-    RangeTask,
-    WindowTask,
-    start_pass,
-)
+from triage import evidence_map, inner_scan, report
+from triage.file_pass import PassSettings
 from triage.findings import numbered, write_lines
 from triage.masking import mask_text
-from triage.media_pass import read_media
-from triage.raw_hits import select
+from triage.medium_scan import scan_medium
 from triage.results import CONFIDENCES
 from triage.scan_state import FOLDER as STATE_FOLDER
 from triage.scan_state import Plan, ScanState
-from triage.window_bounds import within_owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from chain_of_custody import Case
     from chain_of_custody.jcs import Json
+    from preserve.keys import Keys
     from triage.evidence_map import EvidenceMap
-    from triage.file_pass import AnyTask, OcrMode, TaskResult
+    from triage.file_pass import OcrMode
     from triage.findings import CoverageLine, Finding
+    from triage.inner_scan import ScannedMedium
     from triage.media_pass import MediaRead
-    from triage.raw_hits import Selection, Window
     from triage.yara_rules import Rules
-
-YARA_RANGE_BYTES = 64 << 20
-YARA_OVERLAP_BYTES = 4096
-WINDOWS_PER_TASK = 256
-NAMES_PER_TASK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +60,7 @@ class ScanOptions:
     jobs: int = 1
     resume: bool = False
     ocr: OcrMode = "auto"
+    keys: Keys = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +181,7 @@ class _Scan:
     # --- the work -----------------------------------------------------------------------------------------------------
 
     def _work(self, folder: Path) -> tuple[ScanOutcome, list[tuple[str, FileHash]]]:
-        with evidence_map.walk(self.image_path, threads=self.options.jobs) as evidence:
+        with evidence_map.walk(self.image_path, threads=self.options.jobs, keys=self.options.keys) as evidence:
             plan = Plan(
                 image=mask_text(str(self.image_path)),
                 size=evidence.image.size,
@@ -216,84 +194,32 @@ class _Scan:
                 folder.mkdir(parents=True)
             state = ScanState(folder, plan, resume=self.options.resume)
             try:
-                media = read_media(evidence.image, state.folder / "raw.npz")
-                located = evidence.extents.locate(media.hits.offsets)
-                file_of_hit = evidence.file_numbers(located.entry)
                 settings = PassSettings(
                     self.image_path, self.case.secret(), self.options.passwords, self.rules, self.options.ocr
                 )
-                reads_pictures = self.options.ocr != "off" and ocr.is_installed()
-                memory = MEMORY_WITH_PICTURES if reads_pictures else MEMORY_LIMIT_BYTES
-                with Pool(start_pass, settings, self.options.jobs, memory_bytes=memory) as pool:
-                    first = list(self._file_tasks(evidence))
-                    self._run(pool, first, state, text("ファイル", "files"))
-                    # Where pass 2 read a file as text and whole, it has the last word; elsewhere windows are judged.
-                    decided = np.array(sorted(decided_files(evidence, state.done)), dtype=np.int64)
-                    wanted = ~(np.isin(file_of_hit, decided) & (located.state <= DELETED))
-                    # Content and slack of one file are different company, too.
-                    owner = file_of_hit * len(STATES) + located.state
-                    selection = select(media.hits, size=evidence.image.size, groups=owner, wanted=wanted)
-                    cut = within_owner(selection.windows, evidence.extents)
-                    windows = list(_window_tasks(first[-1].number + 1 if first else 0, cut))
-                    self._run(pool, windows, state, text("未割当領域など", "unallocated space"))
-                summary, places, outputs = self._write(folder, evidence, media, selection, [*first, *windows], state)
+                first = scan_medium(evidence, settings, state, jobs=self.options.jobs)
+                media = inner_scan.scan_inside(
+                    evidence,
+                    first,
+                    state,
+                    inner_scan.InnerSettings(plan, settings, self.options.keys, self.options.jobs, self.options.resume),
+                )
+                summary, places, outputs = self._write(folder, evidence, media)
             except BaseException:
                 state.close()
                 raise
             state.remove()
         return ScanOutcome(folder, folder / "report.html", summary, places, int(summary["exit_code"])), outputs
 
-    def _file_tasks(self, evidence: EvidenceMap) -> Iterator[AnyTask]:
-        """Files, then names, then ranges for YARA; a file's task has the number of its entry."""
-        seconds = SECONDS_PER_FILE if self.options.ocr == "off" else SECONDS_PER_FILE_WITH_PICTURES
-        for file in evidence.files:
-            yield FileTask(
-                file.number, file.file_id, file.name, file.size, visible=file.visible, seconds=seconds + GRACE_SECONDS
-            )
-        number = len(evidence.entries)
-        suspects = list(evidence.names_with_digits())
-        for start in range(0, len(suspects), NAMES_PER_TASK):
-            yield NameTask(number, tuple(suspects[start : start + NAMES_PER_TASK]))
-            number += 1
-        if self.rules is not None:
-            for part in evidence.ranges_without_file:
-                for offset in range(part.offset, part.offset + part.size, YARA_RANGE_BYTES):
-                    # Matches that straddle a border are found by the overlap.
-                    size = min(YARA_RANGE_BYTES + YARA_OVERLAP_BYTES, part.offset + part.size - offset)
-                    yield RangeTask(number, offset, size, min(size, YARA_RANGE_BYTES), part.state)
-                    number += 1
-
-    def _run(
-        self,
-        pool: Pool[AnyTask, TaskResult, PassSettings],
-        tasks: Sequence[AnyTask],
-        state: ScanState,
-        words: str,
-    ) -> None:
-        """Do the tasks that have no outcome yet, and keep each outcome."""
-        waiting = [task for task in tasks if task.number not in state.done]
-        with console.progress(words, len(waiting), unit="items") as progress:
-            for task, outcome in pool.run(waiting):
-                state.add(task.number, outcome)
-                progress.advance(1)
-        state.sync()
-
     # --- results ------------------------------------------------------------------------------------------------------
 
     def _write(
-        self,
-        folder: Path,
-        evidence: EvidenceMap,
-        media: MediaRead,
-        selection: Selection,
-        tasks: Sequence[AnyTask],
-        state: ScanState,
+        self, folder: Path, evidence: EvidenceMap, media: Sequence[ScannedMedium]
     ) -> tuple[dict[str, Any], list[PlaceCount], list[tuple[str, FileHash]]]:
-        collected = Collected(evidence, tasks, state.done)
-        findings = collected.findings()
-        coverage = sorted(set(collected.coverage()) | set(media_coverage(evidence, media.hits, selection)))
-        summary = self._summary(evidence, media, collected, findings, coverage)
-        pictures = list(collected.pictures())
+        findings = [finding for medium in media for finding in medium.findings]
+        coverage = sorted({line for medium in media for line in medium.coverage})
+        summary = self._summary(evidence, media, findings, coverage)
+        pictures = [line for medium in media for line in medium.pictures]
         summary["pictures"] = dict(sorted(Counter(line.reason for line in pictures).items()))
         for name in ("findings.jsonl", "coverage.jsonl", "summary.json", "report.html"):
             # A resumed run may find what it was writing when it was stopped; it was never recorded as a result.
@@ -311,12 +237,15 @@ class _Scan:
     def _summary(
         self,
         evidence: EvidenceMap,
-        media: MediaRead,
-        collected: Collected,
+        scanned: Sequence[ScannedMedium],
         findings: Sequence[Finding],
         coverage: Sequence[CoverageLine],
     ) -> dict[str, Any]:
         image = evidence.image
+        media = scanned[0].result.media
+        rejected: Counter[str] = Counter()
+        for one in scanned:
+            rejected.update(one.result.collected.rejected)
         numbers = [finding for finding in findings if finding.kind == "my_number"]
         by_state: dict[str, dict[str, int]] = {}
         for finding in numbers:
@@ -324,7 +253,7 @@ class _Scan:
             counts[finding.confidence] += 1
         unreadable = image.unreadable()
         verdict = hash_verdict(image.stored_hashes, media, unreadable_bytes=sum(part.size for part in unreadable))
-        notes = list(collected.notes())
+        notes = [note for one in scanned for note in one.result.collected.notes()]
         if not evidence.kinds:
             notes.append(
                 {
@@ -366,9 +295,9 @@ class _Scan:
                 "by_kind": {"my_number": len(numbers), "yara": len(findings) - len(numbers)},
             },
             "persons": persons_of(numbers),
-            "chance_candidates": media.hits.counts.without_evidence(),
-            "rejected": dict(sorted(collected.rejected.items())),
-            "labelled_wrong": collected.labelled_wrong,
+            "chance_candidates": sum(one.result.media.hits.counts.without_evidence() for one in scanned),
+            "rejected": dict(sorted(rejected.items())),
+            "labelled_wrong": sum(one.result.collected.labelled_wrong for one in scanned),
             "volumes": [
                 {
                     "layer": volume.layer or image.layer,
@@ -379,10 +308,11 @@ class _Scan:
                 }
                 for volume in evidence.volumes
             ],
+            "media": [one.to_json() for one in scanned[1:]],
             "read": {
                 "bytes": image.size,
                 "unreadable_bytes": sum(part.size for part in unreadable),
-                "files": len(evidence.files),
+                "files": sum(one.files for one in scanned),
                 "files_partial": len({(line.layers, line.path) for line in coverage if line.path}),
             },
             "unreadable": [
@@ -393,11 +323,6 @@ class _Scan:
             "exit_code": exit_code,
             "notes": notes,
         }
-
-
-def _window_tasks(number: int, windows: Sequence[Window]) -> Iterator[WindowTask]:
-    for start in range(0, len(windows), WINDOWS_PER_TASK):
-        yield WindowTask(number + start // WINDOWS_PER_TASK, tuple(windows[start : start + WINDOWS_PER_TASK]))
 
 
 def _hash_of(path: Path) -> FileHash:

@@ -1,0 +1,129 @@
+"""The scan of one medium: the source itself, or a medium inside it (unlocked volume, snapshot, image in a file).
+
+Pass 1 reads its bytes, pass 2 its files and the windows around raw hits, in children; then both are merged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chain_of_custody import console
+from preserve.extents import DELETED, STATES
+from preserve.workers import MEMORY_LIMIT_BYTES, Pool
+from triage import ocr
+from triage.collected import Collected, decided_files, media_coverage
+from triage.file_pass import (
+    GRACE_SECONDS,
+    MEMORY_WITH_PICTURES,
+    FileTask,
+    NameTask,
+    RangeTask,
+    TaskResult,
+    WindowTask,
+    start_pass,
+)
+from triage.media_pass import read_media, search_parts
+from triage.raw_hits import select
+from triage.window_bounds import within_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from triage.evidence_map import EvidenceMap
+    from triage.file_pass import AnyTask, PassSettings
+    from triage.findings import CoverageLine, Finding
+    from triage.media_pass import MediaRead
+    from triage.raw_hits import Window
+    from triage.scan_state import ScanState
+
+YARA_RANGE_BYTES = 64 << 20
+YARA_OVERLAP_BYTES = 4096
+WINDOWS_PER_TASK = 256
+NAMES_PER_TASK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class MediumResult:
+    """What the scan of one medium gave; `holders` are entries (by index) whose files hold images."""
+
+    media: MediaRead
+    collected: Collected
+    findings: Sequence[Finding]
+    coverage: Sequence[CoverageLine]
+    holders: Sequence[int]
+
+
+def scan_medium(evidence: EvidenceMap, settings: PassSettings, state: ScanState, *, jobs: int) -> MediumResult:
+    """Scan a medium. Raises EvidenceError, OSError; what is done is in `state`."""
+    image = evidence.image
+    ranges = evidence.search_ranges
+    media = read_media(image, state.folder / "raw.npz") if ranges is None else search_parts(image, ranges)
+    located = evidence.extents.locate(media.hits.offsets)
+    file_of_hit = evidence.file_numbers(located.entry)
+    reads_pictures = settings.ocr != "off" and ocr.is_installed()
+    memory = MEMORY_WITH_PICTURES if reads_pictures else MEMORY_LIMIT_BYTES
+    with Pool(start_pass, settings, jobs, memory_bytes=memory) as pool:
+        first = list(_file_tasks(evidence, settings))
+        _run(pool, first, state, console.text("ファイル", "files"))
+        # Where pass 2 read a file as text and whole, it has the last word; elsewhere windows are judged.
+        decided = np.array(sorted(decided_files(evidence, state.done)), dtype=np.int64)
+        wanted = ~(np.isin(file_of_hit, decided) & (located.state <= DELETED))
+        wanted &= evidence.is_new(media.hits, file_of_hit, located.state <= DELETED)
+        # Content and slack of one file are different company, too.
+        owner = file_of_hit * len(STATES) + located.state
+        selection = select(media.hits, size=image.size, groups=owner, wanted=wanted)
+        cut = within_owner(selection.windows, evidence.extents)
+        windows = list(_window_tasks(first[-1].number + 1 if first else 0, cut))
+        _run(pool, windows, state, console.text("未割当領域など", "unallocated space"))
+    collected = Collected(evidence, [*first, *windows], state.done)
+    coverage = sorted({*collected.coverage(), *media_coverage(evidence, media.hits, selection)})
+    holders = [
+        task.number
+        for task in first
+        if isinstance(task, FileTask)
+        and isinstance(outcome := state.done.get(task.number), TaskResult)
+        and outcome.image_format
+    ]
+    return MediumResult(media, collected, collected.findings(), coverage, holders)
+
+
+def _file_tasks(evidence: EvidenceMap, settings: PassSettings) -> Iterator[AnyTask]:
+    """Files, then names, then ranges for YARA; a file's task has the number of its entry."""
+    seconds = settings.seconds_per_file + GRACE_SECONDS
+    for file in evidence.files:
+        yield FileTask(file.number, file.file_id, file.name, file.size, visible=file.visible, seconds=seconds)
+    number = len(evidence.entries)
+    suspects = list(evidence.names_with_digits())
+    for start in range(0, len(suspects), NAMES_PER_TASK):
+        yield NameTask(number, tuple(suspects[start : start + NAMES_PER_TASK]))
+        number += 1
+    if settings.rules is not None:
+        for part in evidence.ranges_without_file:
+            for offset in range(part.offset, part.offset + part.size, YARA_RANGE_BYTES):
+                # Matches that straddle a border are found by the overlap.
+                size = min(YARA_RANGE_BYTES + YARA_OVERLAP_BYTES, part.offset + part.size - offset)
+                yield RangeTask(number, offset, size, min(size, YARA_RANGE_BYTES), part.state)
+                number += 1
+
+
+def _window_tasks(number: int, windows: Sequence[Window]) -> Iterator[WindowTask]:
+    for start in range(0, len(windows), WINDOWS_PER_TASK):
+        yield WindowTask(number + start // WINDOWS_PER_TASK, tuple(windows[start : start + WINDOWS_PER_TASK]))
+
+
+def _run(
+    pool: Pool[AnyTask, TaskResult, PassSettings],
+    tasks: Sequence[AnyTask],
+    state: ScanState,
+    words: str,
+) -> None:
+    """Do the tasks that have no outcome yet, and keep each outcome."""
+    waiting = [task for task in tasks if task.number not in state.done]
+    with console.progress(words, len(waiting), unit="items") as progress:
+        for task, outcome in pool.run(waiting):
+            state.add(task.number, outcome)
+            progress.advance(1)
+    state.sync()
