@@ -14,17 +14,20 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from chain_of_custody import clock, entries, guideline, ledger
+from chain_of_custody import clock, entries, exhibits, guideline, ledger, report_facts, statements
 from chain_of_custody.case import PROTECTION_TEXT
 from chain_of_custody.entries import FileHash
 from chain_of_custody.errors import LedgerError, TargetError
+from chain_of_custody.reading import read_entries
 from chain_of_custody.verify import verify_case
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from chain_of_custody.case import Case
     from chain_of_custody.errors import Language
+    from chain_of_custody.jcs import Json
     from chain_of_custody.verify import Verification
 
 _WORDS: dict[str, tuple[str, str]] = {
@@ -75,7 +78,20 @@ _WORDS: dict[str, tuple[str, str]] = {
     "notDone": guideline.STATUS_TEXT["not_done"],
     "notApplicable": guideline.STATUS_TEXT["not_applicable"],
     "open": guideline.STATUS_TEXT["open"],
-    "sheet": ("取扱票: {}", "custody sheet: {}"),
+    "sheet": ("対象物 {}", "item {}"),
+    "sheetEntries": ("この対象物についての {} 項", "{} entries about this item"),
+    "origin": ("台帳の名前", "origin"),
+    "protectionWord": ("書込み防止", "write protection"),
+    "rootShort": ("マークル根", "Merkle root"),
+    "signers": ("署名した人", "signed by"),
+    "stamps": ("タイムスタンプ", "time stamp"),
+    "outOf": ("出庫", "out of storage"),
+    "length": ("長さ", "length"),
+    "hours": ("{} 時間", "{} hours"),
+    "explained": ("説明", "explanation"),
+    "unexplained": ("説明の記録なし", "no explanation recorded"),
+    "happened": ("行われた時刻", "happened"),
+    "recorded": ("記録した時刻", "recorded"),
     "none": ("なし", "none"),
 }
 _VERDICTS = {
@@ -124,6 +140,10 @@ def _texts(language: Language) -> dict[str, object]:
     texts["protections"] = {name: pair[pick] for name, pair in PROTECTION_TEXT.items()}
     texts["severities"] = {name: pair[pick] for name, pair in _SEVERITIES.items()}
     texts["types"] = {name: (one.ja if pick == 0 else one.en) for name, one in entries.TYPES.items()}
+    texts["roles"] = {name: (name if pick == 0 else english) for name, english in entries.ROLES.items()}
+    texts["statements"] = statements.tables(language)
+    texts["exhibitHeads"] = [pair[pick] for pair in exhibits.HEADS]
+    texts["exhibitStates"] = {state: pair[pick] for state, pair in exhibits.STATES.items()}
     texts["requirements"] = [
         {"id": one.id, "name": one.ja if pick == 0 else one.en, "types": list(one.types)}
         for one in guideline.REQUIREMENTS
@@ -140,8 +160,14 @@ def _csp_hash(text: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def page(lines: bytes, verification: Verification, language: Language, title: str) -> str:
-    """The HTML of the report over these ledger bytes."""
+def page(
+    lines: bytes,
+    verification: Verification,
+    language: Language,
+    title: str,
+    findings: Sequence[Mapping[str, Json]] | None = None,
+) -> str:
+    """The HTML of the report over these ledger bytes; `findings` (default: all) are those that it lists."""
     templates = resources.files("chain_of_custody") / "templates"
     style = (templates / "report.css").read_text(encoding="utf-8")
     script = (templates / "report.js").read_text(encoding="utf-8")
@@ -153,7 +179,9 @@ def page(lines: bytes, verification: Verification, language: Language, title: st
     found = {
         "verdict": verification.verdict,
         "time": clock.now().ts,
-        "findings": [finding.to_json() for finding in verification.findings],
+        "findings": [finding.to_json() for finding in verification.findings]
+        if findings is None
+        else [dict(finding) for finding in findings],
     }
     sources = f"script-src '{_csp_hash(script)}'; style-src '{_csp_hash(style)}'"
     policy = f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
@@ -161,9 +189,14 @@ def page(lines: bytes, verification: Verification, language: Language, title: st
         ("facts", "事案", "Case"),
         ("people", "人と鍵", "People and keys"),
         ("images", "画像・検証とハッシュ", "Images, verifications, hashes"),
-        ("timeline", "取扱いの時系列", "Timeline of custody"),
+        ("checkpoints", "チェックポイントとタイムスタンプ", "Checkpoints and time stamps"),
+        ("anomalies", "異常・拒否・失敗", "Anomalies, refusals, failures"),
+        ("gaps", "保管者のいない期間", "Spans without a custodian"),
+        ("late", "事後記録", "Recorded later"),
         ("coverage", "要件ごとの実施状況", "Requirements"),
-        ("sheets", "対象物ごとの取扱票", "Custody sheets"),
+        ("timeline", "取扱いの時系列", "Timeline of custody"),
+        ("exhibits", "証拠説明書", "List of exhibits"),
+        ("sheets", "対象物ごとの記録", "Entries by item"),
     )
     links = "".join(f'<a href="#s-{name}">{words(ja, en)}</a>' for name, ja, en in sections)
     bodies = "".join(f'<h2 id="s-{name}">{words(ja, en)}</h2>\n<div id="{name}"></div>\n' for name, ja, en in sections)
@@ -215,7 +248,10 @@ def write_html(case: Case, target: Path, language: Language) -> FileHash:
             raise LedgerError(f"台帳を読めません: {case.path}", f"cannot read the ledger: {case.path}") from error
         # A line that another writer has just begun is not part of the report.
         data = data[: data.rfind(b"\n") + 1]
-        content = page(data, verification, language, case.name or case.path.name).encode("utf-8")
+        begin = action.begin
+        opened_by = next(entry.seq for entry in read_entries(case.path) if entry.session == begin.session)
+        findings, _withheld = report_facts.findings_of(verification, begin, opened_by)
+        content = page(data, verification, language, case.name or case.path.name, findings).encode("utf-8")
         try:
             ledger.write_new_file(target, content)
         except FileExistsError as error:

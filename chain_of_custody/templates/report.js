@@ -102,7 +102,7 @@
     lines.push(ledger.subarray(start, end));
     start = end + 1;
   }
-  const entries = [], sessions = new Map(), leaves = [], people = [], roots = new Map();
+  const entries = [], sessions = new Map(), leaves = [], people = [];
   const checks = [];
   let previous = "0".repeat(64), fingerprint = "";
   const hashes = await Promise.all(lines.map((l) => sha256(l)));
@@ -159,20 +159,24 @@
 
   // --- Merkle roots of RFC 6962 at every size that was signed ----------------------------------------------------------
   const wanted = new Map(entries.filter((e) => e.type === "checkpoint").map((e) => [Number(e.body.size), e]));
-  let peaks = [];
-  const fold = async () => { let v = peaks[peaks.length - 1][1]; for (let j = peaks.length - 2; j >= 0; j--) v = new Uint8Array(await sha256(join(new Uint8Array([1]), peaks[j][1], v))); return v; };
-  for (let i = 0; i < leaves.length; i++) {
-    let height = 0, v = leaves[i];
-    while (peaks.length && peaks[peaks.length - 1][0] === height) { v = new Uint8Array(await sha256(join(new Uint8Array([1]), peaks.pop()[1], v))); height++; }
-    peaks.push([height, v]);
-    if (wanted.has(i + 1)) {
-      const root = b64(await fold());
-      roots.set(i + 1, root);
-      if (root !== wanted.get(i + 1).body.root) ng(wanted.get(i + 1).seq, T.root);
-    }
+  const inner = async (one, two) => new Uint8Array(await sha256(join(new Uint8Array([1]), one, two)));
+  // Level by level, each at once: node i of level h covers the leaves from i << h on, and only full nodes are made.
+  const levels = [leaves];
+  while (levels[levels.length - 1].length > 1) {
+    const below = levels[levels.length - 1];
+    levels.push(await Promise.all(Array.from({ length: below.length >> 1 }, (_, i) => inner(below[2 * i], below[2 * i + 1]))));
   }
-  const root = leaves.length ? hex(await fold()) : "";
+  const rootAt = async (size) => {
+    let v = null, at = size;
+    for (let h = 0; at > 0; h++, at >>= 1) if (at & 1) v = v ? await inner(levels[h][at - 1], v) : levels[h][at - 1];
+    return v;
+  };
+  for (const [size, e] of wanted) {
+    if (!(size > 0 && size <= leaves.length) || b64(await rootAt(size)) !== e.body.root) ng(e.seq, T.root);
+  }
+  const root = leaves.length ? hex(await rootAt(leaves.length)) : "";
 
+  document.documentElement.dataset.verified = String(Math.round(performance.now()));
   // --- the page --------------------------------------------------------------------------------------------------------
   const verdict = problems.length ? "ng" : undecided || !entries.length ? "unknown" : "ok";
   const box = document.getElementById("verdict");
@@ -184,55 +188,177 @@
   for (const [seq, words] of problems.slice(0, 200)) list.append(el("li", (seq === null ? "" : T.entry.replace("{}", seq) + ": ") + words));
   if (problems.length) put("problems", list);
   const first = entries[0] || { body: {} };
+  const S = T.statements;
+  const own = (o, k) => (Object.prototype.hasOwnProperty.call(o, k) ? o[k] : undefined);
+  // Characters that cannot be seen, or that turn a line around, are named.
+  const visible = (s) => s.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]/gu, (c) =>
+    c === "\n" ? c : c === "\t" ? " " : "‹U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "›");
+  // Possible My Numbers: twelve digits with the right check digit.
+  const SEP = "[\\s\\-‐-―−ー－ｰ_.．・,，]?", D = "[0-9０-９]";
+  const NUMBER = new RegExp(`(?=((?<!${D})${D}(?:${SEP}${D}){11}(?!${D})))`, "gu");
+  const WEIGHTS = [6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2];
+  const mask = (s) => {
+    if (!/[0-9０-９]/.test(s)) return s;
+    let shown = null;
+    for (const m of s.matchAll(NUMBER)) {
+      const places = [];
+      for (let i = m.index; i < m.index + m[1].length; i++) if (/[0-9０-９]/.test(s[i])) places.push(i);
+      const digits = places.map((i) => s.charCodeAt(i) - (s[i] > "\x7f" ? 0xff10 : 48));
+      const rest = WEIGHTS.reduce((n, w, i) => n + w * digits[i], 0) % 11;
+      if (digits[11] !== (rest <= 1 ? 0 : 11 - rest)) continue;
+      shown = shown || s.split("");
+      for (const i of places.slice(0, 8)) shown[i] = s[i] > "\x7f" ? "＊" : "*";
+    }
+    return shown ? shown.join("") : s;
+  };
+  const moment = (ts) => { const m = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\.(\d{6})([+-]\d\d:\d\d)$/.exec(ts); return m ? m[1] + " " + m[2] + (m[3] === "000000" ? "" : "." + m[3]) + " " + m[4] : visible(ts); };
+  const minute = (ts) => (ts.length >= 25 ? ts.slice(0, 10) + " " + ts.slice(11, 19) + " " + ts.slice(-6) : ts);
+  const keyNames = new Map();
+  const KEY = /^(ssh-|ecdsa-|sk-)[\w@.-]+ [A-Za-z0-9+/]+=*$/;
+  const fingerprintOf = async (line) => "SHA256:" + b64(await sha256(bytesOf(line.split(" ")[1]))).replace(/=+$/, "");
+  const keysIn = (v) => typeof v === "string" ? (KEY.test(v) ? [v] : []) : v && typeof v === "object" ? Object.values(v).flatMap(keysIn) : [];
+  for (const e of entries) if (e.type.startsWith("key.") || e.type === "case.open") for (const k of keysIn(e.body)) keyNames.set(k, await fingerprintOf(k));
+  const free = (s) => /^[0-9a-f]{32,128}$/.test(s) ? groups(s) : KEY.test(s) && keyNames.has(s) ? keyNames.get(s) : moment(s) !== visible(s) ? moment(s) : visible(mask(s));
+  const label = (k) => own(S.labels, k) ?? visible(k);
+  const value = (name, v) => {
+    if (v === null || v === undefined) return "";
+    if (typeof v === "boolean") return v ? S.words.yes : S.words.no;
+    if (typeof v === "string") return own(own(S.values, name) || {}, v) ?? free(v);
+    if (Array.isArray(v)) {
+      const shown = v.slice(0, S.longestList).map((one) => value(name, one)).filter(Boolean).join(S.words.join);
+      return v.length > S.longestList ? shown + S.words.more.replace("{}", v.length - S.longestList) : shown;
+    }
+    if (typeof v === "object") {
+      const keys = Object.keys(v);
+      if (keys.length === 2 && "ja" in v && "en" in v) return free(String(v[T.lang]));
+      return keys.map((k) => [label(k), value(k, v[k])]).filter((pair) => pair[1]).map((pair) => pair.join(": ")).join("; ");
+    }
+    return String(v);
+  };
+  const hidden = new Set(S.hidden);
+  const stated = (type, body) => {
+    const out = [], fields = own(S.fields, type) || [], known = new Set();
+    for (const [name, shown, choices, isCode] of fields) {
+      known.add(name);
+      const v = own(body, name);
+      if (v !== undefined && v !== null) out.push([shown, own(choices, v) ?? (isCode ? visible(String(v)) : value("", v))]);
+    }
+    for (const [k, v] of Object.entries(body)) {
+      if (known.has(k) || hidden.has(k)) continue;
+      const shown = value(k, v);
+      if (shown) out.push([own(own(S.labelsOfType, type) || {}, k) ?? label(k), shown]);
+    }
+    return out;
+  };
+  const words = (e) => stated(e.type, e.body).map((pair) => pair.join(": ")).join("\n");
+  const roleName = (r) => own(T.roles, r) ?? r;
+  const pre = (s, cls) => el("div", s, cls ? "pre " + cls : "pre");
+  const kind = (e) => { const d = el("div", T.types[e.type] || e.type); if (e.src === "typed") d.append(" ", el("span", T.typed, "tag")); if (e.body.late) d.append(" ", el("span", T.late, "tag")); return d; };
+  const files = (e) => pre([...(e.in || []).map((f) => T.input + " " + groups(f.sha256) + " (" + f.size + " B)"), ...(e.out || []).map((f) => T.output + " " + groups(f.sha256) + " (" + f.size + " B)")].join("\n"), "hash");
+  const record = (e) => { const d = el("div"); d.append(pre(words(e))); if (e.in || e.out) d.append(files(e)); return d; };
+  const who = (e) => { const d = el("div", visible(e.actor)); d.append(el("div", roleName(e.role), "soft")); return d; };
+  const itemOf = (e) => visible(e.item || "");
+  const nothing = () => el("p", T.none, "soft");
+  const list_ = (es) => table(["#", T.time, T.who, T.what, T.item, T.content], es.map((e) => [String(e.seq), minute(e.ts), who(e), kind(e), itemOf(e), record(e)]));
+  const or = (rows, made) => (rows.length ? made(rows) : nothing());
+  const ref = (seq) => T.entry.replace("{}", seq);
   put("facts", table([T.fact, T.value], [
-    [T.name, first.body.name || ""], [T.caseId, first.body.case_id || ""], [T.fingerprint, el("span", groups(fingerprint), "hash")],
+    [T.name, visible(first.body.name || "")], [T.caseId, visible(first.body.case_id || "")], [T.origin, visible(first.body.origin || "")],
+    [T.fingerprint, el("span", groups(fingerprint), "hash")],
     [T.rootWord, el("span", groups(root), "hash")], [T.count, String(entries.length)],
-    [T.span, entries.length ? entries[0].ts + " – " + entries[entries.length - 1].ts : ""],
-    [T.protection, T.protections[first.body.key_protection] || ""], [T.policy, Object.entries(first.body.policy || {}).map(([k, v]) => k + "=" + v).join(", ") || "–"],
+    [T.span, entries.length ? minute(entries[0].ts) + " – " + minute(entries[entries.length - 1].ts) : ""],
+    [T.protection, T.protections[first.body.key_protection] || ""], [T.policy, visible(Object.entries(first.body.policy || {}).map(([k, v]) => k + "=" + v).join(", ")) || "–"],
   ]));
-  const made = el("p", T.made.replace("{}", V.time) + " " + T.labels[V.verdict], "soft");
-  put("made", made);
+  put("made", el("p", T.made.replace("{}", minute(V.time)) + " " + T.labels[V.verdict], "soft"));
   if (V.findings.length) {
     const f = el("ul");
-    for (const one of V.findings) f.append(el("li", "[" + T.severities[one.severity] + "] " + (one.entry ? T.entry.replace("{}", one.entry) + ": " : "") + one[T.lang]));
+    for (const one of V.findings) f.append(el("li", "[" + T.severities[one.severity] + "] " + (one.entry ? ref(one.entry) + ": " : "") + visible(one[T.lang])));
     put("made", f);
   }
-  const fingerprintOf = async (line) => "SHA256:" + b64(await sha256(bytesOf(line.split(" ")[1]))).replace(/=+$/, "");
   put("people", table([T.id, T.role, T.person, T.key, T.identified, T.validity], await Promise.all(people.map(async (p) => [
-    p.id, p.role, [p.org, p.name].filter(Boolean).join(" "), el("span", await fingerprintOf(p.key), "hash"), p.identified_by || T.notIdentified,
-    p.revoked ? T.revoked.replace("{}", p.before) : p.before.startsWith("9999") ? T.valid : T.replaced.replace("{}", p.before),
+    visible(p.id), roleName(p.role), visible([p.org, p.name].filter(Boolean).join(" ")), el("span", await fingerprintOf(p.key), "hash"), visible(p.identified_by || "") || T.notIdentified,
+    p.revoked ? T.revoked.replace("{}", minute(p.before)) : p.before.startsWith("9999") ? T.valid : T.replaced.replace("{}", minute(p.before)),
   ]))));
-  const hide = new Set(["run", "auth", "sig", "people", "policy", "secret_check", "verify_sh", "origin", "files"]);
-  const words = (body) => Object.entries(body).filter(([k]) => !hide.has(k)).map(([k, v]) => k + ": " + (typeof v === "string" ? v : JSON.stringify(v))).join("\n");
-  const pre = (s) => { const d = el("div", s); d.style.whiteSpace = "pre-wrap"; return d; };
-  const kind = (e) => { const d = el("div", (T.types[e.type] || e.type)); if (e.src === "typed") d.append(" ", el("span", T.typed, "tag")); if (e.body.late) d.append(" ", el("span", T.late, "tag")); return d; };
-  const files = (e) => pre([...(e.in || []).map((f) => T.input + " " + groups(f.sha256) + " (" + f.size + " B)"), ...(e.out || []).map((f) => T.output + " " + groups(f.sha256) + " (" + f.size + " B)")].join("\n"));
   const quiet = new Set(["session.open", "session.close"]);
-  put("timeline", table(["#", T.time, T.who, T.what, T.item, T.content, T.hashes], entries.filter((e) => !quiet.has(e.type)).map((e) => [
-    String(e.seq), e.ts, e.actor + " (" + e.role + ")", kind(e), e.item || "", pre(words(e.body)), files(e),
-  ])));
+  const begins = new Map(entries.filter((e) => e.type.endsWith(".begin")).map((e) => [e.seq, e]));
   const images = entries.filter((e) => ["image.end", "clone.end", "collect.end", "verify.end"].includes(e.type));
-  put("images", images.length ? table(["#", T.time, T.what, T.item, T.content, T.hashes], images.map((e) => [String(e.seq), e.ts, kind(e), e.item || "", pre(words(e.body)), files(e)])) : el("p", T.none, "soft"));
+  put("images", or(images, (es) => table(["#", T.time, T.what, T.item, T.content], es.map((e) => {
+    const about = (begins.get(e.body.begin) || { body: {} }).body;
+    const protection = e.body.write_protection || about.protection || (about.auto && typeof about.auto === "object" && about.auto.protection);
+    const d = el("div"), some = {};
+    for (const k of ["result", "verdict", "status", "unreadable"]) if (k in e.body) some[k] = e.body[k];
+    const name = ["source", "image", "path"].map((k) => about[k] ? value("", about[k]) : "").find(Boolean);
+    d.append(pre([name, protection ? T.protectionWord + ": " + value("protection", protection) : "", ...stated(e.type, some).map((pair) => pair.join(": "))].filter(Boolean).join("\n")));
+    if (e.body.hashes && typeof e.body.hashes === "object") d.append(pre(Object.entries(e.body.hashes).map(([k, v]) => k.toUpperCase() + " " + groups(String(v))).join("\n"), "hash"));
+    d.append(files(e));
+    return [String(e.seq), minute(e.ts), kind(e), itemOf(e), d];
+  }))));
+  const points = new Map();
+  for (const e of entries) {
+    const size = String(e.body.size ?? "");
+    if (e.type === "checkpoint") points.set(size, { root: e.body.root, seq: e.seq, signers: [], stamps: [] });
+    else if (e.type === "cosigned" && points.has(size)) points.get(size).signers.push(visible(e.body.who + " (" + roleName(e.body.role || "") + ")"));
+    else if (e.type === "stamp" && points.has(size)) points.get(size).stamps.push(visible((minute(e.body.gen_time) + " " + (e.body.authority || "")).trim()));
+  }
+  put("checkpoints", or([...points], (ps) => table([T.count, T.rootShort, T.signers, T.stamps, "#"], ps.map(([size, p]) => [size, el("span", p.root, "hash"), p.signers.join(", ") || T.none, p.stamps.join(", ") || T.none, String(p.seq)]))));
+  const wrong = new Set(["record.anomaly", "refused", "ledger.recovered", "clock.changed", "transfer.refuse", "key.revoke"]);
+  put("anomalies", or(entries.filter((e) => wrong.has(e.type) || (e.type === "record.unseal" && e.body.intact === "no") || (e.type === "verify.end" && e.body.verdict === "mismatch") || (e.type.endsWith(".end") && e.body.status !== "done")), list_));
+  // An item that left storage and is not mentioned again for a day.
+  const outSince = new Map(), gaps = [], explained = [];
+  for (const e of entries) {
+    if (e.type === "record.custody" && e.body.since && e.body.until) explained.push([Date.parse(e.body.since), Date.parse(e.body.until), e]);
+    if (!e.item) continue;
+    const out = outSince.get(e.item);
+    outSince.delete(e.item);
+    if (out && Date.parse(e.ts) - Date.parse(out.ts) > 86400000) gaps.push([out, Date.parse(e.ts)]);
+    if (e.type === "record.storage" && e.body.direction === "out") outSince.set(e.item, e);
+  }
+  put("gaps", or(gaps, (gs) => table([T.item, T.outOf, T.length, T.explained], gs.map(([out, until]) => {
+    const why = explained.find(([a, b]) => a <= Date.parse(out.ts) && b >= until);
+    return [itemOf(out), ref(out.seq), T.hours.replace("{}", Math.floor((until - Date.parse(out.ts)) / 3600000)), why ? visible(why[2].body.explanation || "") + " (" + ref(why[2].seq) + ")" : T.unexplained];
+  }))));
+  put("late", or(entries.filter((e) => e.body.late), (es) => table(["#", T.happened, T.recorded, T.what, T.item], es.map((e) => [String(e.seq), moment(String(e.body.at || "")), minute(e.ts), T.types[e.type] || e.type, itemOf(e)]))));
   const ended = (e) => !e.type.endsWith(".end") || ["done", "partial"].includes(e.body.status);
   const speaks = (r, e) => r.types.includes(e.type) && ended(e) && (e.type !== "cosigned" || e.body.role === "立会人") && (r.id !== "A1" || "write_protection" in e.body || "protection" in e.body);
   const waivers = new Map(entries.filter((e) => e.type === "record.waiver").map((e) => [e.body.id, e]));
   const copies = Number((first.body.policy || {}).copies || 2);
   put("coverage", table(["ID", T.requirement, T.status, T.grounds], T.requirements.map((r) => {
     const shown = entries.filter((e) => speaks(r, e)), enough = r.id === "A3" ? shown.length >= copies : shown.length > 0, w = waivers.get(r.id);
-    const numbers = (l) => l.slice(0, 12).map((e) => T.entry.replace("{}", e.seq)).join("、");
+    const numbers = (l) => l.slice(0, 12).map((e) => ref(e.seq)).join(S.words.join);
     const typed = shown.length && shown.every((e) => e.src === "typed") ? " " + T.typed : "";
     if (enough) return [r.id, r.name, T.done + typed, numbers(shown)];
-    if (w) return [r.id, r.name, w.body.status === "not_applicable" ? T.notApplicable : T.notDone, w.body.reason + " (" + numbers([w]) + ")"];
+    if (w) return [r.id, r.name, w.body.status === "not_applicable" ? T.notApplicable : T.notDone, visible(w.body.reason || "") + " (" + numbers([w]) + ")"];
     return [r.id, r.name, T.open, ""];
   })));
+  put("timeline", list_(entries.filter((e) => !quiet.has(e.type))));
+  // 証拠説明書: each hash is looked up in the other entries of this ledger.
+  const listed = entries.filter((e) => e.type === "record.exhibit");
+  if (listed.length) {
+    const statedIn = new Map();
+    const digests = (v) => typeof v === "string" ? (/^[0-9a-f]{64}$/.test(v) ? [v] : []) : v && typeof v === "object" ? Object.values(v).flatMap(digests) : [];
+    for (const e of entries) if (e.type !== "record.exhibit") for (const d of new Set([...(e.in || []), ...(e.out || [])].map((f) => f.sha256).concat(digests(e.body)))) statedIn.set(d, [...(statedIn.get(d) || []), e.seq]);
+    put("exhibits", table(T.exhibitHeads, listed.map((e) => {
+      const f = (k) => visible(String(e.body[k] || "").split(/\s+/).filter(Boolean).join(" ")), digest = f("sha256") || ((e.out || []).length === 1 ? e.out[0].sha256 : "");
+      const found = statedIn.get(digest) || [];
+      return [f("number"), f("title"), f("original"), f("date"), f("author"), f("purpose"), f("page") || f("source"), itemOf(e), f("offset"), el("span", groups(digest), "hash"), !digest ? T.exhibitStates.no_hash : found.length ? T.exhibitStates.found + " (" + found.slice(0, 4).map(ref).join(S.words.join) + ")" : T.exhibitStates.absent, String(e.seq)];
+    })));
+  } else put("exhibits", nothing());
   const items = [...new Set(entries.map((e) => e.item).filter(Boolean))];
   for (const item of items) {
     const sheet = el("section", undefined, "sheet");
-    sheet.append(el("h3", T.sheet.replace("{}", item)));
-    sheet.append(table(["#", T.time, T.who, T.what, T.content, T.hashes], entries.filter((e) => e.item === item).map((e) => [String(e.seq), e.ts, e.actor, kind(e), pre(words(e.body)), files(e)])));
+    sheet.append(el("h3", T.sheet.replace("{}", visible(item))));
+    const box = el("details"), mine = entries.filter((e) => e.item === item);
+    box.append(el("summary", T.sheetEntries.replace("{}", mine.length)));
+    const fill = () => { if (box.childElementCount === 1) box.append(list_(mine)); };
+    // Built when it is opened or printed: the timeline holds the same entries.
+    box.addEventListener("toggle", fill);
+    addEventListener("beforeprint", () => { fill(); box.open = true; });
+    if (mine.length <= 60) { fill(); box.open = true; }
+    sheet.append(box);
     put("sheets", sheet);
   }
-  if (!items.length) put("sheets", el("p", T.none, "soft"));
+  if (!items.length) put("sheets", nothing());
+  document.documentElement.dataset.milliseconds = String(Math.round(performance.now()));
   document.documentElement.dataset.ready = "yes";
 })().catch((error) => {
   const box = document.getElementById("verdict");
