@@ -11,7 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
-from timeline import clock_cli, question_cli
+from timeline import clock_cli, export_cli, question_cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +86,7 @@ def build(
             metavar="FILE",
             help=text(
                 "CSV・JSON Lines のログの対応表(TOML、複数可。同梱の対応表より先に使う)",
-                "TOML mapping of a log in CSV or JSON lines (repeatable; tried before those that come with the program)",
+                "TOML mapping of a log in CSV or JSON lines (repeatable; tried before those of the program)",
             ),
         ),
     ] = None,
@@ -162,6 +162,7 @@ def _print_summary(summary: Mapping[str, Any], folder: Path) -> None:
 
 
 question_cli.register(app)
+export_cli.register(app)
 clock_cli.register(app)
 
 

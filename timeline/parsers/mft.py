@@ -1,9 +1,9 @@
 """NTFS $MFT in bulk: all times of $STANDARD_INFORMATION and of every $FILE_NAME, live and deleted records alike.
 
-Kinds: `file.created|modified|changed|accessed` ($SI) and `file.name_created|…` ($FN). `data` of $SI rows: `lsn`, `links`,
-and, only where they hold, `si_before_fn` (created earlier by $SI than by every $FN: setting a time back leaves
-this, and so do copying, unpacking and moving between volumes), `whole_seconds` (a time of $SI with no fraction of
-a second: set by a program, or copied from a medium that keeps no more), `resident`, `directory`, `dos_flags`.
+Kinds: `file.created|modified|changed|accessed` ($SI) and `file.name_created|…` ($FN). `data` of $SI rows: `lsn`,
+`links`, `dos_flags` and, only where they hold, `si_before_fn` (created earlier by $SI than by every $FN: setting a time
+back leaves this, and so do copying, unpacking and moving between volumes), `whole_seconds` (a time of $SI with no
+fraction of a second: set by a program, or copied from a medium that keeps no more), `resident`, `directory`.
 Of $FN rows: `namespace`, `parent` (record-sequence).
 """
 
