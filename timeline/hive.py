@@ -282,7 +282,9 @@ def open_hive(file: SourceFile) -> Hive:
     problems: list[Problem] = []
     result = hive_log.apply(data, _logs(file))
     if result.needed and not result.complete:
-        problems.append(Problem(file.layer, "incomplete", f"the hive has changes that only its logs hold: {result.reason}"))
+        problems.append(
+            Problem(file.layer, "incomplete", f"the hive has changes that only its logs hold: {result.reason}")
+        )
     elif result.reason:
         problems.append(Problem(file.layer, "damaged", result.reason))
     if u32(result.data, 40) + BASE_BYTES > len(result.data):

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from timeline import times
-from timeline.stamps import Stamp
+from typing import TYPE_CHECKING
 
-KEPT = ("content-type", "content-length", "last-modified", "server", "location", "content-disposition", "via", "x-cache")
+from timeline import times
+
+if TYPE_CHECKING:
+    from timeline.stamps import Stamp
+
+KEPT = (
+    "content-type",
+    "content-length",
+    "last-modified",
+    "server",
+    "location",
+    "content-disposition",
+    "via",
+    "x-cache",
+)
 MOST_HEADERS = 200
 
 
 def headers_of(raw: bytes) -> tuple[str, dict[str, str]]:
-    """Status line and headers (names in lower case; of several alike the first) of a reply, lines ended by NUL or CRLF."""
+    """Status line and headers of a reply, lines ended by NUL or CRLF; lower-case names, the first of several."""
     lines = raw.replace(b"\r\n", b"\0").replace(b"\n", b"\0").split(b"\0")
     found: dict[str, str] = {}
     for line in lines[1 : MOST_HEADERS + 1]:

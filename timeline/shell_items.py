@@ -107,9 +107,8 @@ def path_of(items: Sequence[ShellItem]) -> str:
     r"""The path that items form: `My Computer\E:\folder\file`; the drive begins it where there is one."""
     parts: list[str] = []
     for item in items:
-        if item.kind == "volume" and re.fullmatch(r"[A-Za-z]:\\?", item.name):
-            parts = [item.name.rstrip("\\")]
-        elif item.kind == "network" and item.name.startswith("\\\\"):
+        drive = item.kind == "volume" and re.fullmatch(r"[A-Za-z]:\\?", item.name) is not None
+        if drive or (item.kind == "network" and item.name.startswith("\\\\")):
             parts = [item.name.rstrip("\\")]
         elif item.name:
             parts.append(item.name.strip("\\"))
@@ -117,7 +116,7 @@ def path_of(items: Sequence[ShellItem]) -> str:
     return text + "\\" if re.fullmatch(r"[A-Za-z]:", text) else text
 
 
-def parse_item(raw: bytes, language: str = "ja") -> ShellItem:
+def parse_item(raw: bytes, language: str = "ja") -> ShellItem:  # noqa: PLR0911 - one return a kind of item
     """One item, its size included. What is not known comes with the text that can be seen in it."""
     if len(raw) < 3:
         return ShellItem("other", "")
@@ -140,7 +139,9 @@ def parse_item(raw: bytes, language: str = "ja") -> ShellItem:
         return _file(raw[place - 2 :], language) if place >= 2 else ShellItem("other", _visible(inner))
     if _EXTENSION in raw:
         found = _file(raw, language)
-        return ShellItem("file", found.name, None, found.created, found.accessed, None, found.mft_entry, found.mft_sequence)
+        return ShellItem(
+            "file", found.name, None, found.created, found.accessed, None, found.mft_entry, found.mft_sequence
+        )
     return _other(raw)
 
 
@@ -178,10 +179,7 @@ def _stamp(raw: bytes, at: int) -> Stamp | None:
 def _file(raw: bytes, language: str) -> ShellItem:
     """A file or folder: its short name, and what the extension block BEEF0004 adds."""
     wide = bool(raw[2] & 4)
-    if wide:
-        short = utf16(raw[14:])
-    else:
-        short = ansi(raw[14:], language)
+    short = utf16(raw[14:]) if wide else ansi(raw[14:], language)
     kind = "folder" if raw[2] & 1 or u16(raw, 12) & 0x10 else "file"
     modified = _stamp(raw, 8)
     at = raw.find(_EXTENSION)

@@ -87,7 +87,9 @@ def open_database(file: SourceFile) -> Database:
     journal = file.sibling(file.name + "-journal")
     if journal is not None and journal.size > 512 and journal.head[:8] == JOURNAL:
         problems.append(
-            Problem(file.layer, "incomplete", "a change was under way when it was copied; it is read as far as it was made")
+            Problem(
+                file.layer, "incomplete", "a change was under way when it was copied; it is read as far as it was made"
+            )
         )
     image = bytearray(raw)
     # Version 2 means "with a write-ahead log", which a database in memory cannot have.

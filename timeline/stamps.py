@@ -1,8 +1,8 @@
-"""A time as a binary format keeps it: the raw value, what it means, its resolution, and who says the zone.
+r"""A time as a binary format keeps it: the raw value, what it means, its resolution, and who says the zone.
 
 ```python
 stamp = filetime(132_000_000_000_000_000)
-stamp.event("usb.last_arrival", "Last Arrival", path=r"USBSTOR\\Disk&Ven_X")
+stamp.event("usb.last_arrival", "Last Arrival", path=r"USBSTOR\Disk&Ven_X")
 ```
 """
 
@@ -155,7 +155,7 @@ def ansi(raw: bytes, language: str = "ja") -> str:
 
 
 def user_of(path: str) -> str:
-    """The account in whose profile a file lies: the name behind `Users` or `Documents and Settings`; empty elsewhere."""
+    """The account in whose profile a file lies: the name behind `Users` or `Documents and Settings`."""
     parts = path.replace("\\", "/").split("/")
     for place, part in enumerate(parts[:-2]):
         if part.lower() in ("users", "documents and settings"):

@@ -147,8 +147,6 @@ Pacific/Apia|Samoa Standard Time
 Pacific/Kiritimati|Line Islands Standard Time
 """
 WINDOWS_ZONES: dict[str, str] = {
-    windows: iana
-    for iana, *names in (line.split("|") for line in _TABLE.strip().splitlines())
-    for windows in names
+    windows: iana for iana, *names in (line.split("|") for line in _TABLE.strip().splitlines()) for windows in names
 }
 """Windows name -> IANA name."""

@@ -30,7 +30,7 @@ def events(hive: Hive) -> Iterator[Event]:
 
 
 def _files(root: Key) -> Iterator[Event]:
-    """Windows 8 and 8.1, early 10: `File\\{volume}\\{file reference}`."""
+    r"""Windows 8 and 8.1, early 10: `File\{volume}\{file reference}`."""
     top = root.subkey("File")
     for volume in top.subkeys() if top is not None else ():
         for key in volume.subkeys():
@@ -58,7 +58,9 @@ def _files(root: Key) -> Iterator[Event]:
                     yield filetime(value).event(kind, desc, record=key.path, path=path, size=size, data=data)
             linked = key.number("f")
             if linked:
-                yield unix(linked).event("amcache.linked", "Link Time", record=key.path, path=path, size=size, data=data)
+                yield unix(linked).event(
+                    "amcache.linked", "Link Time", record=key.path, path=path, size=size, data=data
+                )
 
 
 def _programs(root: Key) -> Iterator[Event]:
@@ -75,7 +77,7 @@ def _programs(root: Key) -> Iterator[Event]:
 
 
 def _inventory_files(root: Key) -> Iterator[Event]:
-    """Windows 10 since 1709: `InventoryApplicationFile\\name|hash`."""
+    r"""Windows 10 since 1709: `InventoryApplicationFile\name|hash`."""
     top = root.subkey("InventoryApplicationFile")
     for key in top.subkeys() if top is not None else ():
         digest = key.text("FileId")
@@ -89,7 +91,9 @@ def _inventory_files(root: Key) -> Iterator[Event]:
         path, size = key.text("LowerCaseLongPath"), key.number("Size")
         if size is None and key.text("Size").isdigit():
             size = int(key.text("Size"))
-        yield filetime(key.written).event("amcache.file", "Key Last Written", record=key.path, path=path, size=size, data=data)
+        yield filetime(key.written).event(
+            "amcache.file", "Key Last Written", record=key.path, path=path, size=size, data=data
+        )
         linked = key.text("LinkDate")
         if linked:
             yield _date(linked).event("amcache.linked", "Link Time", record=key.path, path=path, size=size, data=data)

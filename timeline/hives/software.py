@@ -115,5 +115,9 @@ def _portable(root: Key) -> Iterator[Event]:
     for volume in search.subkeys() if search is not None else ():
         yield filetime(volume.written).event(
             "usb.volume_label", "Key Last Written", record=volume.path, path=volume.name,
-            data={"drive": volume.name.upper(), "label": volume.text("VolumeLabel"), "drive_type": volume.number("DriveType")},
+            data={
+                "drive": volume.name.upper(),
+                "label": volume.text("VolumeLabel"),
+                "drive_type": volume.number("DriveType"),
+            },
         )  # fmt: skip

@@ -44,8 +44,9 @@ def current_sets(hive: Hive) -> list[Key]:
 
 
 def registry_zone(hive: Hive) -> str | None:
-    """The machine's zone by its registry: an IANA name, or `+09:00` where the name is unknown and there is no summer
-    time; None where the hive does not say.
+    """The machine's zone by its registry: an IANA name; None where the hive does not say.
+
+    Where the name is unknown and there is no summer time it is an offset such as `+09:00`.
     """
     for control_set in current_sets(hive):
         key = control_set.at("Control/TimeZoneInformation")
@@ -142,7 +143,9 @@ def _device(set_name: str, bus: str, device: Key, instance: Key) -> Iterator[Eve
         "control_set": set_name,
     }
     path = str(data["device_id"])
-    yield filetime(instance.written).event("usb.key_written", "Key Last Written", record=instance.path, path=path, data=data)
+    yield filetime(instance.written).event(
+        "usb.key_written", "Key Last Written", record=instance.path, path=path, data=data
+    )
     properties = instance.at(PROPERTIES)
     if properties is None:
         return
@@ -174,7 +177,7 @@ def _classes(control_set: Key) -> Iterator[Event]:
             bus = path.partition("\\")[0].upper()
             if bus not in ("USBSTOR", "USB", "UASPSTOR", "SWD", "WPDBUSENUMROOT", "STORAGE", "SCSI"):
                 continue
-            data = {"interface": name, "device_id": path, "control_set": control_set.name}
+            data: dict[str, object] = {"interface": name, "device_id": path, "control_set": control_set.name}
             parts = path.split("\\")
             if len(parts) == 3:
                 data = device_fields(*parts) | data
@@ -184,7 +187,7 @@ def _classes(control_set: Key) -> Iterator[Event]:
 
 
 def instance_path(link: str) -> str:
-    r"""`##?#USBSTOR#Disk&Ven_X#serial#{class}` or `\??\…` or `_??_…` as an instance path `USBSTOR\Disk&Ven_X\serial`."""
+    r"""`##?#USBSTOR#Disk&Ven_X#serial#{class}` and its like as an instance path `USBSTOR\Disk&Ven_X\serial`."""
     text = re.sub(r"^(?:##\?#|\\\?\?\\|_\?\?_|\\\\\?\\)", "", link)
     text = re.sub(r"#\{[0-9a-fA-F-]{36}\}.*$", "", text)
     if text.upper().startswith("STORAGE#VOLUME#"):
@@ -220,7 +223,7 @@ def mounted_target(raw: bytes) -> dict[str, object]:
     if text.isprintable() and len(text) > 4:
         path = instance_path(text)
         parts = path.split("\\")
-        return {"target": text} | (device_fields(*parts) if len(parts) == 3 else {"device_id": path})
+        return {"target": text, **(device_fields(*parts) if len(parts) == 3 else {"device_id": path})}
     return {"raw": raw[:64].hex()}
 
 
@@ -244,7 +247,9 @@ def _machine(hive: Hive, control_set: Key) -> Iterator[Event]:
     key = control_set.at("Control/ComputerName/ComputerName")
     if key is not None:
         name = key.text("ComputerName")
-        yield filetime(key.written).event("system.computer_name", "Key Last Written", record=key.path, host=name, path=name)
+        yield filetime(key.written).event(
+            "system.computer_name", "Key Last Written", record=key.path, host=name, path=name
+        )
 
 
 def _signed(value: int | None) -> int | None:

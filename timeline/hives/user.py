@@ -94,7 +94,12 @@ def _user_assist(explorer: Key, actor: str) -> Iterator[Event]:
             if when:
                 assert count is not None
                 yield filetime(when).event(
-                    "execution.userassist", "Last Executed", record=count.path, actor=actor, path=_known(name), data=data
+                    "execution.userassist",
+                    "Last Executed",
+                    record=count.path,
+                    actor=actor,
+                    path=_known(name),
+                    data=data,
                 )
 
 
@@ -167,9 +172,9 @@ def _dialogs(explorer: Key, actor: str) -> Iterator[Event]:
         for key in (top, *top.subkeys()) if top is not None else ():
             yield from _list_event(key, "registry.open_save", actor, name_of, extension="" if key is top else key.name)
     for name in ("LastVisitedPidlMRU", "LastVisitedPidlMRULegacy", "LastVisitedMRU"):
-        key = dialogs.subkey(name)
-        if key is not None:
-            yield from _list_event(key, "registry.last_visited", actor, _last_visited)
+        visited = dialogs.subkey(name)
+        if visited is not None:
+            yield from _list_event(visited, "registry.last_visited", actor, _last_visited)
 
 
 def _last_visited(value: Value) -> str:
@@ -233,7 +238,12 @@ def _mount_points(explorer: Key, actor: str) -> Iterator[Event]:
         data = _mount_fields(key.name)
         label = key.text("_LabelFromReg") or key.text("_LabelFromDesktopINI")
         yield filetime(key.written).event(
-            "registry.mount_point", "Key Last Written", record=key.path, actor=actor, path=path, data=data | {"label": label}
+            "registry.mount_point",
+            "Key Last Written",
+            record=key.path,
+            actor=actor,
+            path=path,
+            data=data | {"label": label},
         )
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a row stays on its line
 """Windows events that matter, as data: provider and number -> kind, who, what, and a sentence.
 
 `EVENTS` has one row for each meaning. A record whose provider and number are not here is `evtx.event` and is shown

@@ -75,9 +75,7 @@ def text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _visits(
-    database: Database, tables: dict[str, list[str]], actor: str, browser: str
-) -> Iterator[Event]:
+def _visits(database: Database, tables: dict[str, list[str]], actor: str, browser: str) -> Iterator[Event]:
     terms = {}
     if "keyword_search_terms" in tables:
         terms = {number(row[0]): text(row[1]) for row in database.rows("SELECT url_id, term FROM keyword_search_terms")}
@@ -112,18 +110,21 @@ def _visits(
             # The visit itself is gone (expired or deleted), the address remembers it.
             data = {"title": text(title), "visits": number(count), "visit_gone": True, "browser": browser}
             yield stamps.webkit(number(when)).event(
-                "web.last_visit", "Last Visited", record=f"url {number(identifier)}", actor=actor, path=text(url), data=data
+                "web.last_visit",
+                "Last Visited",
+                record=f"url {number(identifier)}",
+                actor=actor,
+                path=text(url),
+                data=data,
             )
 
 
-def _downloads(
-    database: Database, tables: dict[str, list[str]], actor: str, browser: str
-) -> Iterator[Event]:
+def _downloads(database: Database, tables: dict[str, list[str]], actor: str, browser: str) -> Iterator[Event]:
     columns = tables.get("downloads", [])
     chains: dict[int, list[str]] = {}
     if "downloads_url_chains" in tables:
-        for row in database.rows("SELECT id, url FROM downloads_url_chains ORDER BY id, chain_index"):
-            chains.setdefault(number(row[0]), []).append(text(row[1]))
+        for link in database.rows("SELECT id, url FROM downloads_url_chains ORDER BY id, chain_index"):
+            chains.setdefault(number(link[0]), []).append(text(link[1]))
     if not columns:
         return
     wanted = (

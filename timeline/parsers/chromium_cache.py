@@ -52,7 +52,7 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
 
 def url_of(key: str) -> str:
     """The address in a key of the cache: `1/0/_dk_https://a.example https://b.example https://c.example/x`."""
-    return key.split(" ")[-1] if "_dk_" in key else re.sub(r"^\d+/\d+/", "", key)
+    return key.rpartition(" ")[2] if "_dk_" in key else re.sub(r"^\d+/\d+/", "", key)
 
 
 class _BlockFiles:
@@ -101,7 +101,12 @@ class _BlockFiles:
         for file in self._index.siblings():
             number = re.fullmatch(r"data_(\d{1,3})", file.name.lower())
             head = file.read_at(0, 64)
-            if number is None or head[:4] != bytes.fromhex("c3ca04c1") or u32(head, 12) != 256 or file.size > MOST_FILE_BYTES:
+            if (
+                number is None
+                or head[:4] != bytes.fromhex("c3ca04c1")
+                or u32(head, 12) != 256
+                or file.size > MOST_FILE_BYTES
+            ):
                 continue
             raw = file.read(MOST_FILE_BYTES)
             for block in range((len(raw) - BLOCKS_OFFSET) // 256):
@@ -136,7 +141,9 @@ class _BlockFiles:
         if file is None:
             if name not in self._missing and len(self._missing) < 32:
                 self._missing.add(name)
-                self._problems.append(Problem(self._index.layer, "incomplete", f"{name}, which holds {what}, is not there"))
+                self._problems.append(
+                    Problem(self._index.layer, "incomplete", f"{name}, which holds {what}, is not there")
+                )
             return b""
         return file.read_at(offset, size)
 
@@ -196,7 +203,14 @@ def reply_event(
     status, headers = headers_of(raw)
     data = reply_fields(status, headers, request=request, response=response)
     return response.event(
-        "web.cache_reply", "Response Received", record=record, sequence=sequence, path=url, size=size, data=data, state=state
+        "web.cache_reply",
+        "Response Received",
+        record=record,
+        sequence=sequence,
+        path=url,
+        size=size,
+        data=data,
+        state=state,
     )
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "cloud_log"
-NAMES = re.compile(r"(?:skydrive|onedrive|syncdiagnostics|sync_log).*\.(?:log|odl|odlgz|odlsent|aodl)|.*\.(?:odl|odlgz|odlsent|aodl)")
+NAMES = re.compile(
+    r"(?:skydrive|onedrive|syncdiagnostics|sync_log).*\.(?:log|odl|odlgz|odlsent|aodl)|.*\.(?:odl|odlgz|odlsent|aodl)"
+)
 SIGNATURES = (b"EBFGONED", b"######Logging started.")
 LONGEST_LINE = 1 << 16
 _HEADING = re.compile(
@@ -77,6 +79,12 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         yield Problem(file.layer, "damaged", f"{unread} lines before the first entry that can be read")
 
 
+def _civil(numbers: list[int]) -> int | None:
+    """Year to millisecond as a wall time."""
+    year, month, day, hour, minute, second, ms = numbers[:7]
+    return times.civil(year, month, day, hour, minute, second, ms * times.MS)
+
+
 def _begins(line: str) -> bool:
     return any(pattern.match(line) is not None for pattern in (_ROW, _GOOGLE, _FIRST, _HEADING))
 
@@ -86,10 +94,18 @@ def _entry(text: str, line: int, file: SourceFile, context: Context) -> Event | 
     if found := _GOOGLE.fullmatch(text):
         numbers = [int(part) for part in found.groups()[:7]]
         zone = f"{found[8][:3]}:{found[8][3:]}"
-        wall = times.civil(*numbers[:6], nanoseconds=numbers[6] * times.MS)
+        wall = _civil(numbers)
         stamp = offset(wall, f"{text[:23]} {found[8]}", times.MS, zone)
-        data = {"level": found[9], "pid": int(found[10]), "thread": found[11], "code": found[12], "message": found[13][:2000]}
-        return stamp.event("cloud.google_drive", "Logged", record=record, sequence=line, actor=actor, path=file.path, data=data)
+        data = {
+            "level": found[9],
+            "pid": int(found[10]),
+            "thread": found[11],
+            "code": found[12],
+            "message": found[13][:2000],
+        }
+        return stamp.event(
+            "cloud.google_drive", "Logged", record=record, sequence=line, actor=actor, path=file.path, data=data
+        )
     if found := _ROW.fullmatch(text):
         month, day, year, hour, minute, second, ms = (int(part) for part in found.groups()[:7])
         wall = times.civil(2000 + year, month, day, hour, minute, second, ms * times.MS)
@@ -101,19 +117,28 @@ def _entry(text: str, line: int, file: SourceFile, context: Context) -> Event | 
             "message": ",".join(fields[7:]).strip(",")[:2000],
         }
         stamp = Stamp(wall, text[:21], times.MS)
-        return stamp.event("cloud.onedrive", "Logged", record=record, sequence=line, actor=actor, path=file.path, data=data)
+        return stamp.event(
+            "cloud.onedrive", "Logged", record=record, sequence=line, actor=actor, path=file.path, data=data
+        )
     if found := _HEADING.match(text):
         numbers = [int(part) for part in found.groups()[1:15]]
-        wall = times.civil(*numbers[:6], nanoseconds=numbers[6] * times.MS)
-        here = times.civil(*numbers[7:13], nanoseconds=numbers[13] * times.MS)
+        wall, here = _civil(numbers), _civil(numbers[7:])
         minutes = (here - wall) // (60 * times.NS) if wall is not None and here is not None else None
-        data = {"version": found[1], "local_zone": times.offset_name(minutes) if minutes is not None else "", "message": "logging started"}
+        data = {
+            "version": found[1],
+            "local_zone": times.offset_name(minutes) if minutes is not None else "",
+            "message": "logging started",
+        }
         stamp = Stamp(wall, found[0].partition("StartSystemTime:")[2].partition(" ")[0], times.MS)
-        return stamp.event("cloud.onedrive", "Logging Started", record=record, sequence=line, actor=actor, path=file.path, data=data)
+        return stamp.event(
+            "cloud.onedrive", "Logging Started", record=record, sequence=line, actor=actor, path=file.path, data=data
+        )
     if found := _FIRST.fullmatch(text):
         month, day, year, hour, minute, second, ms = (int(part) for part in found.groups()[:7])
         wall = times.civil(year, month, day, hour, minute, second, ms * times.MS)
         data = {"level": found[9], "code": found[8], "message": found[10][:2000]}
         stamp = local(wall, text[:23], times.MS, context)
-        return stamp.event("cloud.onedrive", "Logged", record=record, sequence=line, actor=actor, path=file.path, data=data)
+        return stamp.event(
+            "cloud.onedrive", "Logged", record=record, sequence=line, actor=actor, path=file.path, data=data
+        )
     return None

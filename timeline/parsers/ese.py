@@ -1,4 +1,4 @@
-"""ESE databases: `SRUDB.dat` (what each program sent and received) and `WebCacheV01.dat` (Internet Explorer 10 and Edge).
+"""ESE databases: `SRUDB.dat` (what programs sent and received), `WebCacheV01.dat` (Internet Explorer 10 and Edge).
 
 libesedb reads the pages; here the tables are found and their rows read. A database that was open when it was copied is
 read as its pages stand: changes that only its log files hold are missing, which a Problem says. Meaning of the tables:
@@ -56,11 +56,13 @@ def matches(file: SourceFile) -> bool:
 
 def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
     """The rows of the tables that are known."""
-    import pyesedb  # noqa: PLC0415 - start-up time
+    import pyesedb  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - start-up time
 
     if u32(file.head, 52) == DIRTY:
         yield Problem(
-            file.layer, "incomplete", "the database was in use when it was copied; changes in its log files are not in it"
+            file.layer,
+            "incomplete",
+            "the database was in use when it was copied; changes in its log files are not in it",
         )
     database = pyesedb.file()
     try:
@@ -70,7 +72,9 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         yield Problem(file.layer, "damaged", f"cannot be opened: {_words(error)}")
         return
     by_name: dict[str, Table] = {table.name: table for table in tables}
-    reader = srum_events(by_name) if file.name.lower().startswith("srudb") else webcache_events(by_name, user_of(file.path))
+    reader = (
+        srum_events(by_name) if file.name.lower().startswith("srudb") else webcache_events(by_name, user_of(file.path))
+    )
     try:
         for event in reader:
             yield event
@@ -96,7 +100,9 @@ class _EseTable:
     def rows(self) -> Iterator[Mapping[str, object]]:
         columns = [
             (index, str(column.name), int(column.type))
-            for index, column in enumerate(self._table.get_column(place) for place in range(self._table.number_of_columns))
+            for index, column in enumerate(
+                self._table.get_column(place) for place in range(self._table.number_of_columns)
+            )
         ]
         bad = 0
         for number in range(min(self._table.number_of_records, MOST_ROWS)):
@@ -108,11 +114,13 @@ class _EseTable:
                 if bad == 1:
                     self.problems.append(f"table {self.name}: row {number} cannot be read: {_words(error)}")
                 if bad > 1000:
-                    self.problems.append(f"table {self.name}: more than 1000 rows cannot be read, the rest was left out")
+                    self.problems.append(
+                        f"table {self.name}: more than 1000 rows cannot be read, the rest was left out"
+                    )
                     return
 
 
-def _value(record: Any, index: int, kind: int) -> object:  # noqa: ANN401 - libesedb has no types
+def _value(record: Any, index: int, kind: int) -> object:  # noqa: ANN401, PLR0911 - no types in libesedb; one return a type
     """A cell: types by libesedb's numbers (JET_coltyp): 1 bit … 17 unsigned short."""
     raw = record.get_value_data(index)
     if raw is None:
@@ -225,7 +233,9 @@ def _entry(row: Mapping[str, object], container: str, number: int, actor: str) -
         else "download" if container == "iedownload" else "cache"
     )  # fmt: skip
     headers_raw = row.get("ResponseHeaders")
-    status, headers = headers_of(headers_raw) if isinstance(headers_raw, bytes) and headers_raw[:5] == b"HTTP/" else ("", {})
+    status, headers = (
+        headers_of(headers_raw) if isinstance(headers_raw, bytes) and headers_raw[:5] == b"HTTP/" else ("", {})
+    )
     data: dict[str, object] = {
         "container": container,
         "hits": _whole(row.get("AccessCount")) or None,
@@ -246,7 +256,14 @@ def _entry(row: Mapping[str, object], container: str, number: int, actor: str) -
         if 0 < value < 0x7FFFFFFFFFFFFFFF and times.filetime(value) is not None:
             # MSHist containers keep the first time of a day in local time; the column says so by its container alone.
             yield filetime(value).event(
-                kind, desc, record=record, sequence=_whole(row.get("EntryId")), actor=actor, path=url, size=size, data=data
+                kind,
+                desc,
+                record=record,
+                sequence=_whole(row.get("EntryId")),
+                actor=actor,
+                path=url,
+                size=size,
+                data=data,
             )
 
 

@@ -91,7 +91,9 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
             )
     elif flags & 1:
         yield Problem(
-            file.layer, "incomplete", f"the log was open when it was copied (header: {start} to {end}); all records found are listed"
+            file.layer,
+            "incomplete",
+            f"the log was open when it was copied (header: {start} to {end}); all records found are listed",
         )
 
 

@@ -233,7 +233,9 @@ class _Reader:
         slots = -(-max(0, self._file.size - first) // CHUNK_BYTES)
         if slots < self._chunk_count:
             missing = self._chunk_count - slots
-            self._problem(self._file.size, missing * CHUNK_BYTES, f"{missing} chunks that the header counts are cut off")
+            self._problem(
+                self._file.size, missing * CHUNK_BYTES, f"{missing} chunks that the header counts are cut off"
+            )
         lost = [offset for offset in zeroed if (offset - first) // CHUNK_BYTES < self._chunk_count]
         if lost:
             self._problem(lost[0], len(lost) * CHUNK_BYTES, f"{len(lost)} chunks that the header counts are all zeros")
@@ -357,8 +359,8 @@ class _Reader:
         event, raw_text = _event(record["data"])
         if event is None:
             ns = times.filetime(written) if written is not None else None
-            data = {"text": raw_text[:2000]}
-            self._append(identifier, ns, record["timestamp"][:-4], 100, UNKNOWN, {}, data, "", "")
+            seen = {"text": raw_text[:2000]}
+            self._append(identifier, ns, record["timestamp"][:-4], 100, UNKNOWN, {}, seen, "", "")
             return
         system = event.get("System") or {}
         provider, event_id = _provider_and_id(system)
@@ -377,7 +379,11 @@ class _Reader:
             values["written"] = text
             text = created
         channel = system.get("Channel")
-        data = {"event_id": event_id, "provider": provider, "channel": channel if isinstance(channel, str) else ""}
+        data: dict[str, object] = {
+            "event_id": event_id,
+            "provider": provider,
+            "channel": channel if isinstance(channel, str) else "",
+        }
         level = system.get("Level")
         if isinstance(level, int) and 0 < level < 4:
             data["level"] = level
@@ -421,7 +427,7 @@ class _Reader:
 
 
 def first_of(values: Mapping[str, object], names: Sequence[str]) -> str:
-    """The first of the named values that says something; `Domain\\User` where a name is `domain|user`."""
+    r"""The first of the named values that says something; `Domain\User` where a name is `domain|user`."""
     for name in names:
         if "|" in name:
             domain, user = (values.get(part) for part in name.split("|"))
@@ -455,7 +461,7 @@ def _dumps(data: Mapping[str, object]) -> str:
     return raw.decode() if len(raw) <= MOST_DATA_BYTES else data_json(data)
 
 
-def _loads(text: str) -> Any:
+def _loads(text: str) -> Any:  # noqa: ANN401 - JSON
     import orjson  # noqa: PLC0415 - start-up time
 
     return orjson.loads(text)
@@ -469,7 +475,7 @@ def _event(text: str) -> tuple[dict[str, Any] | None, str]:
     return (event, text) if isinstance(event, dict) and isinstance(event.get("System"), dict) else (None, text)
 
 
-def _attribute(node: object, name: str) -> Any:
+def _attribute(node: object, name: str) -> Any:  # noqa: ANN401 - JSON
     if isinstance(node, dict):
         attributes = node.get("#attributes")
         if isinstance(attributes, dict):
@@ -489,7 +495,7 @@ def _provider_and_id(system: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def _values(event: Mapping[str, Any]) -> dict[str, object]:
-    """The members of EventData or UserData by name; data without names are `param1`, `param2`, …"""
+    """The members of EventData or UserData by name; data without names are `param1`, `param2` and so on."""
     source = event.get("EventData")
     if not isinstance(source, dict):
         source = event.get("UserData")
@@ -601,7 +607,7 @@ def _decode(chunks: Sequence[_Chunk]) -> tuple[list[Mapping[str, Any]], list[str
                 number_of_threads=1,
                 skip_errors=True,
             )
-            records.extend(one for one in parser.records_json() if one["event_record_id"] != HOLE)
+            records.extend(one for one in parser.records_json() if one is not None and one["event_record_id"] != HOLE)
         except (RuntimeError, OSError, ValueError) as error:
             complaints.append(_short(str(error)))
         except BaseException as error:  # a panic of the crate is a BaseException of pyo3 and costs one chunk

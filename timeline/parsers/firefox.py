@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 NAME = "firefox"
 NAMES = re.compile(r".*(?:places|cookies|downloads|formhistory).*\.sqlite")
-VISITS = ("", "link", "typed", "bookmark", "embed", "permanent redirect", "temporary redirect", "download", "frame", "reload")
+VISITS = (
+    "",
+    "link",
+    "typed",
+    "bookmark",
+    "embed",
+    "permanent redirect",
+    "temporary redirect",
+    "download",
+    "frame",
+    "reload",
+)
 
 
 def matches(file: SourceFile) -> bool:
@@ -64,7 +75,8 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
 
 def _visits(database: Database, actor: str) -> Iterator[Event]:
     rows = database.rows(
-        "SELECT v.id, v.visit_date, v.visit_type, v.from_visit, p.url, p.title, p.visit_count, p.typed, p.hidden, b.url "
+        "SELECT v.id, v.visit_date, v.visit_type, v.from_visit, p.url, p.title, p.visit_count, p.typed, "
+        "p.hidden, b.url "
         "FROM moz_historyvisits v LEFT JOIN moz_places p ON p.id = v.place_id "
         "LEFT JOIN moz_historyvisits f ON f.id = v.from_visit LEFT JOIN moz_places b ON b.id = f.place_id ORDER BY v.id"
     )
@@ -87,7 +99,8 @@ def _visits(database: Database, actor: str) -> Iterator[Event]:
 
 def _bookmarks(database: Database, actor: str) -> Iterator[Event]:
     rows = database.rows(
-        "SELECT b.id, b.title, b.dateAdded, b.lastModified, p.url FROM moz_bookmarks b LEFT JOIN moz_places p ON p.id = b.fk"
+        "SELECT b.id, b.title, b.dateAdded, b.lastModified, p.url FROM moz_bookmarks b "
+        "LEFT JOIN moz_places p ON p.id = b.fk"
     )
     for identifier, title, added, modified, url in rows:
         for value, kind, desc in (
@@ -127,10 +140,10 @@ def _cookies(database: Database, columns: list[str], actor: str) -> Iterator[Eve
         row = dict(zip(wanted, values, strict=True))
         # Old versions have no creationTime: their id is that time.
         created = number(row["creationTime"]) or (number(row["id"]) if number(row["id"]) > 1 << 48 else 0)
-        expiry = number(row["expiry"])
+        used, expiry = number(row["lastAccessed"]), number(row["expiry"])
         found = (
             (stamps.unix_us(created), "web.cookie_created", "Cookie Created", created),
-            (stamps.unix_us(number(row["lastAccessed"])), "web.cookie_used", "Cookie Last Used", number(row["lastAccessed"])),
+            (stamps.unix_us(used), "web.cookie_used", "Cookie Last Used", used),
             (
                 stamps.unix_ms(expiry) if expiry > 1 << 36 else stamps.unix(expiry),
                 "web.cookie_expires", "Cookie Expires", expiry,
@@ -146,7 +159,8 @@ def _cookies(database: Database, columns: list[str], actor: str) -> Iterator[Eve
 
 def _downloads(database: Database, actor: str) -> Iterator[Event]:
     rows = database.rows(
-        "SELECT id, name, source, target, startTime, endTime, currBytes, maxBytes, referrer, mimeType FROM moz_downloads"
+        "SELECT id, name, source, target, startTime, endTime, currBytes, maxBytes, referrer, mimeType "
+        "FROM moz_downloads"
     )
     for identifier, name, source, target, started, ended, received, total, referrer, mime in rows:
         data = {

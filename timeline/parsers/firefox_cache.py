@@ -57,7 +57,7 @@ def _meta(file: SourceFile) -> tuple[bytes, int] | None:
     chunks = -(-start // CHUNK_BYTES)
     if start + 4 + 2 * chunks + 32 > file.size or file.size - start > MOST_META_BYTES:
         return None
-    raw = file.read_at(start + 4 + 2 * chunks, file.size - start)[: -4]
+    raw = file.read_at(start + 4 + 2 * chunks, file.size - start)[:-4]
     return (raw, start) if 1 <= _be32(raw, 0) <= 3 and 0 < _be32(raw, 24) < 1 << 16 else None
 
 
@@ -68,9 +68,7 @@ def _entry2(file: SourceFile, raw: bytes, body: int) -> Iterator[Event | Problem
     members = _members(raw[at + key_bytes + 1 :])
     found = re.search(r"(?:^|,):(.*)$", key)
     url = found[1] if found is not None else key
-    yield from _times(
-        file, url, file.name, 0, fetched, modified, expires, fetched_count, members, body
-    )
+    yield from _times(file, url, file.name, 0, fetched, modified, expires, fetched_count, members, body)
 
 
 def _members(raw: bytes) -> dict[str, bytes]:
@@ -91,12 +89,13 @@ def _times(
     actor = stamps.user_of(file.path)
     if modified:
         yield unix(modified).event(
-            "web.cache_reply", "Cache Entry Changed", record=record, sequence=sequence, actor=actor, path=url, size=body,
-            data=data,
+            "web.cache_reply", "Cache Entry Changed", record=record, sequence=sequence, actor=actor, path=url,
+            size=body, data=data,
         )  # fmt: skip
     if fetched and fetched != modified:
         yield unix(fetched).event(
-            "web.cache_used", "Cache Entry Last Used", record=record, sequence=sequence, actor=actor, path=url, size=body,
+            "web.cache_used", "Cache Entry Last Used", record=record, sequence=sequence, actor=actor, path=url,
+            size=body,
             data={"status": status, "fetched_count": count},
         )  # fmt: skip
     if 0 < expires < 0xFFFF_FFFF:
@@ -117,7 +116,13 @@ def _blocks(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         major, minor = int.from_bytes(raw[at : at + 2], "big"), int.from_bytes(raw[at + 2 : at + 4], "big")
         request, info = _be32(raw, at + 28), _be32(raw, at + 32)
         size = 36 + request + info
-        if major != 1 or not 8 <= minor <= 25 or not 0 < request <= 4 * block or info > 4 * block or at + size > len(raw):
+        if (
+            major != 1
+            or not 8 <= minor <= 25
+            or not 0 < request <= 4 * block
+            or info > 4 * block
+            or at + size > len(raw)
+        ):
             at += block
             continue
         if number % 4096 == 0 and context.expired():
@@ -127,8 +132,8 @@ def _blocks(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         members = _members(raw[at + 36 + request : at + size])
         count, fetched, modified, expires, body = (_be32(raw, at + place) for place in (8, 12, 16, 20, 24))
         yield from _times(
-            file, key.partition(":")[2], f"block {(at - BITMAP_BYTES) // block}", number, fetched, modified, expires, count,
-            members, body,
+            file, key.partition(":")[2], f"block {(at - BITMAP_BYTES) // block}", number, fetched, modified, expires,
+            count, members, body,
         )  # fmt: skip
         number += 1
         at += -(-size // block) * block

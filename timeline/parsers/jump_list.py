@@ -106,7 +106,8 @@ def _automatic(
             data = {name: value for name, value in link.fields().items() if value} | about | fields
             yield filetime(when).event(
                 "jumplist.used", "Last Used", record=f"DestList {number}", sequence=number, actor=actor,
-                path=path if path and not path.startswith("::") else link.path or path, size=link.size or None, data=data,
+                path=path if path and not path.startswith("::") else link.path or path, size=link.size or None,
+                data=data,
             )  # fmt: skip
             if stream is None:
                 yield Problem(file.layer, "damaged", f"entry {number} has no shortcut")
@@ -151,7 +152,9 @@ def _entries(raw: bytes) -> Iterator[tuple[int, int, str, dict[str, object]] | s
         yield f"its list promises {count} entries and holds {found}"
 
 
-def _custom(file: SourceFile, raw: bytes, about: dict[str, str], actor: str, context: Context) -> Iterator[Event | Problem]:
+def _custom(
+    file: SourceFile, raw: bytes, about: dict[str, str], actor: str, context: Context
+) -> Iterator[Event | Problem]:
     at = raw.find(HEADER)
     number = 0
     while at >= 0 and number < MOST_ENTRIES:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from timeline import stamps, times
-from timeline.event import Event, Problem
+from timeline import stamps
+from timeline.event import Event, Problem, bounded
 from timeline.shell_items import ShellItem, parse_list, path_of
 from timeline.stamps import ansi, filetime, guid, u16, u32, u64, utf16
 
@@ -116,7 +116,7 @@ def link_events(link: Link, prefix: str, *, actor: str = "", where: str = "", se
             seen.add(droid)
             some = True
             # The time at which the id was made: the start of that machine, not the use of the file.
-            yield stamps.Stamp(times.bounded((ticks - UUID_EPOCH) * 100), str(ticks), 100).event(
+            yield stamps.Stamp(bounded((ticks - UUID_EPOCH) * 100), str(ticks), 100).event(
                 f"{prefix}.object_id", f"{label} Created", record=where, sequence=sequence, actor=actor,
                 path=link.path, data=data | {"object_id": droid},
             )  # fmt: skip
@@ -166,7 +166,13 @@ def read_link(raw: bytes, language: str = "ja") -> Link:
             link.problems.append("its LinkInfo is cut off")
             at = len(raw)
     unicode = bool(flags & 0x80)
-    for bit, name in ((4, "description"), (8, "relative_path"), (16, "working_folder"), (32, "arguments"), (64, "icon")):
+    for bit, name in (
+        (4, "description"),
+        (8, "relative_path"),
+        (16, "working_folder"),
+        (32, "arguments"),
+        (64, "icon"),
+    ):
         if flags & bit:
             count = u16(raw, at)
             size = count * (2 if unicode else 1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from timeline import times
 from timeline.event import Event, Problem
 from timeline.http_reply import headers_of, reply_fields
-from timeline.stamps import Stamp, ansi, filetime, local, u16, u32, u64, user_of
+from timeline.stamps import Stamp, ansi, filetime, local, u32, u64, user_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ def _url(
     if not address or not re.match(r"[a-z][a-z0-9+.-]*:|Host:|[^/]+/", address, re.IGNORECASE):
         actor, address = "", path
     actor = actor or user_of(file.path)
-    status, headers = "", {}
+    status, headers = "", dict[str, str]()
     if 0 < data_bytes <= len(record) - data_at and record[data_at : data_at + 5] == b"HTTP/":
         status, headers = headers_of(record[data_at : data_at + data_bytes])
     data: dict[str, object] = {
@@ -96,32 +96,38 @@ def _url(
         **(reply_fields(status, headers) if status else {}),
     }
     size = u32(record, 0x20) or None
-    common = {"record": record_name, "sequence": number, "actor": actor, "path": address, "state": state}
+
+    def made(stamp: Stamp, kind: str, desc: str, more: dict[str, object], bytes_kept: int | None = None) -> Event:
+        return stamp.event(
+            kind, desc, record=record_name, sequence=number, actor=actor, path=address, size=bytes_kept, data=more,
+            state=state,
+        )  # fmt: skip
+
     if period is not None:
-        days = f"{period[1]}-{period[2]}"
-        yield local(times.filetime(first), str(first), 100, context).event(
-            "web.visit", "Last Visited (local)", data=data | {"period": days}, **common
-        )
+        more = data | {"period": f"{period[1]}-{period[2]}"}
+        yield made(local(times.filetime(first), str(first), 100, context), "web.visit", "Last Visited (local)", more)
         if second:
-            yield filetime(second).event("web.visit", "Last Visited", data=data | {"period": days}, **common)
+            yield made(filetime(second), "web.visit", "Last Visited", more)
     elif visited is not None and visited[1] == "Visited":
         if second:
-            yield filetime(second).event("web.visit", "Last Visited", data=data, **common)
+            yield made(filetime(second), "web.visit", "Last Visited", data)
         if first and first != second:
-            yield filetime(first).event("web.visit_changed", "Last Changed", data=data, **common)
+            yield made(filetime(first), "web.visit_changed", "Last Changed", data)
     else:
         name = "cookie" if visited is not None else "cache"
         if second:
-            yield filetime(second).event(f"web.{name}_used", "Last Accessed", size=size, data=data, **common)
+            yield made(filetime(second), f"web.{name}_used", "Last Accessed", data, size)
         if first:
-            yield filetime(first).event(f"web.{name}_modified", "Last Modified", size=size, data=data, **common)
-    checked = u32(record, 0x54 if old else 0x50)
-    if checked and not old:
-        yield Stamp(times.dos(checked & 0xFFFF, checked >> 16), f"0x{checked:08x}", 2 * times.NS).event(
-            "web.cache_checked", "Last Checked", data=data, **common
-        )
-    expires = u32(record, 24)
-    if expires and not old and expires != 0xFFFF_FFFF and u16(record, 24):
-        yield Stamp(times.dos(expires & 0xFFFF, expires >> 16), f"0x{expires:08x}", 2 * times.NS).event(
-            "web.cache_expires", "Cache Entry Expires", data={"location": location}, **common
-        )
+            yield made(filetime(first), f"web.{name}_modified", "Last Modified", data, size)
+    if not old:
+        for value, what, desc in (
+            (u32(record, 0x50), "web.cache_checked", "Last Checked"),
+            (u32(record, 24), "web.cache_expires", "Cache Entry Expires"),
+        ):
+            if value & 0xFFFF and value != 0xFFFF_FFFF:
+                yield made(_dos(value), what, desc, {"location": location})
+
+
+def _dos(value: int) -> Stamp:
+    """DOS date (low word) and time (high word), which the browser made from UTC."""
+    return Stamp(times.dos(value & 0xFFFF, value >> 16), f"0x{value:08x}", 2 * times.NS)

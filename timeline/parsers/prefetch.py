@@ -25,7 +25,13 @@ NAMES = re.compile(r".*\.pf")
 MOST_BYTES = 1 << 24
 MOST_VOLUMES = 64
 MOST_FILES = 20_000
-LAYOUTS = {17: (120, 1, 144, 40), 23: (128, 1, 152, 104), 26: (128, 8, 208, 104), 30: (128, 8, 208, 96), 31: (128, 8, 208, 96)}
+LAYOUTS = {
+    17: (120, 1, 144, 40),
+    23: (128, 1, 152, 104),
+    26: (128, 8, 208, 104),
+    30: (128, 8, 208, 96),
+    31: (128, 8, 208, 96),
+}
 """Version -> where the run times stand, how many, where the number of runs stands, bytes of a volume's entry."""
 
 
@@ -80,7 +86,9 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         when = u64(raw, times_at + 8 * index)
         if when:
             desc = "Last Executed" if index == 0 else "Previously Executed"
-            yield filetime(when).event("execution.prefetch", desc, record=file.name, sequence=index, path=path, data=data)
+            yield filetime(when).event(
+                "execution.prefetch", desc, record=file.name, sequence=index, path=path, data=data
+            )
     for device, serial, created in volumes:
         yield filetime(created).event(
             "prefetch.volume_created", "Volume Created", record=file.name, path=device,

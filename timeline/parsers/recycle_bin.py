@@ -48,7 +48,11 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         whole = len(raw) >= 28 + 2 * length
     content = "$R" + file.name[2:]
     kept = file.sibling(content)
-    data = {"index_file": file.name, "content_file": content, "content_there": kept is not None if file.siblings() else None}
+    data = {
+        "index_file": file.name,
+        "content_file": content,
+        "content_there": kept is not None if file.siblings() else None,
+    }
     yield filetime(u64(raw, 16)).event(
         "file.recycled", "Deletion Time", record=file.name, actor=actor, path=path,
         size=size if size < 1 << 63 else None, data=data,
@@ -70,7 +74,11 @@ def _info2(file: SourceFile, context: Context, actor: str) -> Iterator[Event | P
         gone = short[:1] == b"\0"
         name = utf16(record[280:800]) if record_bytes == 800 else ansi(short[1:] if gone else short, context.language)
         drive = u32(record, 264)
-        data = {"index": u32(record, 260), "drive": f"{chr(65 + drive)}:" if drive < 26 else drive, "removed_from_bin": gone}
+        data = {
+            "index": u32(record, 260),
+            "drive": f"{chr(65 + drive)}:" if drive < 26 else drive,
+            "removed_from_bin": gone,
+        }
         yield filetime(u64(record, 268)).event(
             "file.recycled", "Deletion Time", record=f"INFO2 {u32(record, 260)}", sequence=(at - 20) // record_bytes,
             actor=actor, path=name, size=u32(record, 276), data=data,

@@ -115,5 +115,7 @@ def _all_keys(hive: Hive, context: Context) -> Iterator[Event | Problem]:
         if count > MOST_KEYS or (count % 1024 == 0 and context.expired()):
             yield Problem(hive.where, "limit", f"key times end after {count} keys")
             return
-        yield filetime(key.written).event("registry.key", "Key Last Written", record=key.path, path=key.path or key.name)
+        yield filetime(key.written).event(
+            "registry.key", "Key Last Written", record=key.path, path=key.path or key.name
+        )
         stack += reversed(key.subkeys())

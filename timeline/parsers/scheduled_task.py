@@ -1,4 +1,4 @@
-"""Scheduled tasks: XML below `System32\\Tasks`, and `.job` files up to XP. Their times are local.
+r"""Scheduled tasks: XML below `System32\Tasks`, and `.job` files up to XP. Their times are local.
 
 Formats: [MS-TSCH] 2.5 (XML), 2.4 (FIXDLEN_DATA and variable-length data of .JOB).
 """
@@ -23,7 +23,7 @@ NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 MOST_BYTES = 1 << 22
 SIGNATURES = (
     b"\xff\xfe<\0?\0x\0m\0l\0", b"<?xml", b"\xef\xbb\xbf<?xml", b"<Task ", b"\xff\xfe<\0T\0a\0s\0k\0",
-    *(version + b"\x01\0" for version in (b"\0\x04", b"\x01\x04", b"\0\x05", b"\x01\x05", b"\0\x06", b"\x01\x06", b"\x02\x06", b"\x03\x06")),
+    *(bytes((minor, major, 1, 0)) for major, minor in ((4, 0), (4, 1), (5, 0), (5, 1), (5, 2), (6, 0), (6, 1), (6, 2), (6, 3))),
 )  # fmt: skip
 """Files of tasks have any name: they are known by their first bytes."""
 
@@ -84,10 +84,15 @@ def _task(file: SourceFile, root: ET.Element, context: Context) -> Iterator[Even
     }
     registered = _child(root, "RegistrationInfo/Date")
     if registered:
-        yield _stamp(registered, context).event("task.registered", "Registration Date", record=name, actor=author, path=name, data=data)
+        yield _stamp(registered, context).event(
+            "task.registered", "Registration Date", record=name, actor=author, path=name, data=data
+        )
     triggers = root.find(NAMESPACE + "Triggers")
     for number, trigger in enumerate(triggers if triggers is not None else ()):
-        for tag, kind, desc in (("StartBoundary", "task.begins", "Start Boundary"), ("EndBoundary", "task.ends", "End Boundary")):
+        for tag, kind, desc in (
+            ("StartBoundary", "task.begins", "Start Boundary"),
+            ("EndBoundary", "task.ends", "End Boundary"),
+        ):
             boundary = _child(trigger, tag)
             if boundary:
                 yield _stamp(boundary, context).event(
@@ -95,7 +100,9 @@ def _task(file: SourceFile, root: ET.Element, context: Context) -> Iterator[Even
                     data=data | {"trigger": trigger.tag.rpartition("}")[2]},
                 )  # fmt: skip
     if not registered:
-        yield Stamp(None, "", times.NS, None, "none").event("task.defined", "No Time", record=name, actor=author, path=name, data=data)
+        yield Stamp(None, "", times.NS, None, "none").event(
+            "task.defined", "No Time", record=name, actor=author, path=name, data=data
+        )
 
 
 def _stamp(text: str, context: Context) -> Stamp:
@@ -145,4 +152,3 @@ def _job(file: SourceFile, raw: bytes, context: Context) -> Iterator[Event | Pro
                 yield local(times.civil(year, month, day, hour, minute), text, 60 * times.NS, context).event(
                     kind, desc, record=file.name, sequence=number, actor=author, path=program, data=data
                 )
-

@@ -1,6 +1,6 @@
-"""setupapi.dev.log and its kin: when Windows installed which device. Times are local, without zone.
+"""setupapi.dev.log and its kin: when Windows installed which device. Times are local.
 
-Format: Microsoft, "Format of a text log body", "SetupAPI text logs"; up to XP `setupapi.log` with one heading a section.
+Format: Microsoft, "Format of a text log body", "SetupAPI text logs"; up to XP: `setupapi.log`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def matches(file: SourceFile) -> bool:
     """The headings of these logs; XP's by name and first lines."""
     head = file.head.lstrip(b"\xef\xbb\xbf")
     return head.startswith(b"[Device Install Log]") or (
-        NAMES.fullmatch(file.name.lower()) is not None and (b"[Boot Session:" in head or b"[BeginLog]" in head or b"OS Version" in head)
+        NAMES.fullmatch(file.name.lower()) is not None
+        and (b"[Boot Session:" in head or b"[BeginLog]" in head or b"OS Version" in head)
     )
 
 
@@ -66,7 +67,9 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
             if number % 4096 == 0 and context.expired():
                 yield Problem(file.layer, "limit", f"time is up at line {number}")
                 return
-            text = ansi(raw.rstrip(b"\r\n").lstrip(b"\xef\xbb\xbf") if number == 1 else raw.rstrip(b"\r\n"), context.language)
+            text = ansi(
+                raw.rstrip(b"\r\n").lstrip(b"\xef\xbb\xbf") if number == 1 else raw.rstrip(b"\r\n"), context.language
+            )
             if text[:3] not in (">>>", "<<<", "[Bo") and not text.startswith("["):
                 if section is not None:
                     _detail(section, text)
@@ -85,7 +88,9 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
                 yield _event(section, ended, "Section End", context, number)
                 section = None
             elif found := _BOOT.fullmatch(text):
-                yield _stamp(found[1], context).event("system.boot_session", "Boot Session", record=f"line {number}", sequence=number)
+                yield _stamp(found[1], context).event(
+                    "system.boot_session", "Boot Session", record=f"line {number}", sequence=number
+                )
             elif found := _OLD.fullmatch(text):
                 if section is not None and section.start:
                     yield _event(section, section.start, "Section Start", context, section.line)
@@ -93,7 +98,9 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
     if section is not None and section.details.get("old_format"):
         yield _event(section, section.start, "Section Start", context, section.line)
     elif section is not None:
-        yield Problem(file.layer, "incomplete", f"the last section, of line {section.line}, has no end: log in use or cut off")
+        yield Problem(
+            file.layer, "incomplete", f"the last section, of line {section.line}, has no end: log in use or cut off"
+        )
 
 
 def _detail(section: _Section, text: str) -> None:
@@ -123,8 +130,12 @@ def _event(section: _Section, text: str, desc: str, context: Context, number: in
     data = {"title": section.title, **fields, **section.details}
     if section.failed:
         data["errors"] = True
-    is_device = bool(path) and (section.title.startswith(("Device Install", "Delete Device")) or "old_format" in section.details)
+    is_device = bool(path) and (
+        section.title.startswith(("Device Install", "Delete Device")) or "old_format" in section.details
+    )
     kind = "device.setup" if is_device else "setupapi.section"
     if section.title.startswith(("Delete Device", "Device and Driver Disk Cleanup")):
         kind = "device.deleted"
-    return _stamp(text, context).event(kind, desc, record=f"line {number}", sequence=number, path=path or section.title, data=data)
+    return _stamp(text, context).event(
+        kind, desc, record=f"line {number}", sequence=number, path=path or section.title, data=data
+    )

@@ -120,7 +120,9 @@ def _notifications(database: Database, actor: str) -> Iterator[Event]:
         "LEFT JOIN NotificationHandler h ON h.RecordId = n.HandlerId ORDER BY n.[Order]"
     )
     for identifier, kind, payload, arrived, expires, handler in rows:
-        words = [" ".join(one.split()) for one in re.findall(r"<text[^>]*>([^<]*)</text>", text(payload)) if one.strip()]
+        words = [
+            " ".join(one.split()) for one in re.findall(r"<text[^>]*>([^<]*)</text>", text(payload)) if one.strip()
+        ]
         data = {"type": text(kind), "program": text(handler), "text": " | ".join(words)[:1000]}
         common = {"record": f"notification {number(identifier)}", "actor": actor, "path": text(handler), "data": data}
         if number(arrived):

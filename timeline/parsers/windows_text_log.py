@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "windows_text_log"
-NAMES = re.compile(r".*firewall.*\.log(?:\.old)?|(?:accessprotection|onaccessscan|ondemandscan|bufferoverflowprotection)log.*\.txt")
+NAMES = re.compile(
+    r".*firewall.*\.log(?:\.old)?|(?:accessprotection|onaccessscan|ondemandscan|bufferoverflowprotection)log.*\.txt"
+)
 LONGEST_LINE = 1 << 16
 _FIREWALL = {"path": "direction"}
 _MCAFEE = re.compile(r"(\d{1,4})[/.-](\d{1,2})[/.-](\d{1,4})\t(\d{1,2}):(\d{2}):(\d{2})(?: ([AP]M|午前|午後))?\t(.*)")
@@ -81,7 +83,8 @@ def _firewall(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         size = data.pop("size", "")
         yield stamp.event(
             "firewall.packet", "Logged", record=f"line {number}", sequence=number,
-            path=f"{row.get('dst-ip', '')}:{row.get('dst-port', '')}", size=int(size) if size.isdecimal() else None, data=data,
+            path=f"{row.get('dst-ip', '')}:{row.get('dst-port', '')}", data=data,
+            size=int(size) if size.isdecimal() and len(size) < 19 else None,
         )  # fmt: skip
     if bad:
         yield Problem(file.layer, "damaged", f"{bad} lines have no time that can be read")
@@ -98,13 +101,19 @@ def _mcafee(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
         wall = _wall(found, order)
         text = line[: found.start(8) - 1].replace("\t", " ")
         fields = found[8].split("\t")
-        data = dict(zip(("status", "user", "process", "target", "rule", "action"), (one.strip() for one in fields), strict=False))
+        data = dict(
+            zip(
+                ("status", "user", "process", "target", "rule", "action"), (one.strip() for one in fields), strict=False
+            )
+        )
         yield local(wall, text, times.NS, context).event(
             "antivirus.access", "Logged", record=f"line {number}", sequence=number, actor=data.get("user", ""),
             path=data.get("target", ""), data=data,
         )  # fmt: skip
     if not order:
-        yield Problem(file.layer, "incomplete", "no date in it shows whether day or month comes first: its times were not read")
+        yield Problem(
+            file.layer, "incomplete", "no date in it shows whether day or month comes first: its times were not read"
+        )
     if bad:
         yield Problem(file.layer, "damaged", f"{bad} lines are no records")
 
