@@ -12,7 +12,9 @@ from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.receipt_cli import receipt_app
 from chain_of_custody.session_cli import session_app
+from chain_of_custody.share_cli import share_app
 from chain_of_custody.transfer_cli import transfer_app
 
 if TYPE_CHECKING:
@@ -406,7 +408,9 @@ checkpoint_cli.add_to(app)
 stamp_cli.add_to(app)
 bundle_cli.add_to(app)
 report_cli.add_to(app)
+app.add_typer(receipt_app, name="receipt")
 app.add_typer(session_app, name="session")
+app.add_typer(share_app, name="share")
 app.add_typer(transfer_app, name="transfer")
 
 

@@ -61,9 +61,14 @@ def now() -> Reading:
     """The clocks, read now."""
     time_ns = time.time_ns()
     mono_ns = time.clock_gettime_ns(_forward_clock) if _forward_clock is not None else time.monotonic_ns()
+    return Reading(text_of(time_ns), time_ns - time_ns % 1000, mono_ns, _boot_now)
+
+
+def text_of(time_ns: int) -> str:
+    """Nanoseconds since 1970 UTC as the ledger writes times: local, with offset and six decimals."""
     seconds, microseconds = divmod(time_ns // 1000, 1_000_000)
     second, offset = _local(seconds)
-    return Reading(f"{second}.{microseconds:06d}{offset}", time_ns - time_ns % 1000, mono_ns, _boot_now)
+    return f"{second}.{microseconds:06d}{offset}"
 
 
 @lru_cache(maxsize=2)

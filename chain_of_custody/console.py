@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
+    from chain_of_custody.entries import Entry
+
 EXIT_OK = 0
 EXIT_NG = 1
 EXIT_USAGE = 2
@@ -128,6 +130,14 @@ def error_console() -> Console:
 def print_json(value: Any) -> None:  # noqa: ANN401 - whatever json can write
     """One JSON document on standard output, with Japanese as such."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+def say_entry(entry: Entry, ja: str, en: str, *, as_json: bool) -> None:
+    """What was recorded: the entry as JSON, or its number and one sentence."""
+    if as_json:
+        print_json({"entry": entry.seq, "type": entry.type, "sha256": entry.sha256, "body": dict(entry.body)})
+    else:
+        out_console().print(text(f"第 {entry.seq} 項: {ja}", f"entry {entry.seq}: {en}"), markup=False)
 
 
 def print_json_line(value: Any) -> None:  # noqa: ANN401 - whatever json can write

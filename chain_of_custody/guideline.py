@@ -80,7 +80,7 @@ REQUIREMENTS: Sequence[Requirement] = (
         "the examiner's clock",
         "台帳の時刻はこの時計によります",
         "the times in the ledger are those of this clock",
-        "custody record examiner_clock",
+        "custody record examiner_clock --ntp ntp.nict.jp",
         ("record.examiner_clock", "stamp"),
     ),
     Requirement(

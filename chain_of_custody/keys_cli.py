@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,9 +11,6 @@ from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import CaseNotFoundError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
-
-if TYPE_CHECKING:
-    from chain_of_custody.entries import Entry
 
 keys_app = typer.Typer(
     rich_markup_mode=None,
@@ -107,13 +104,6 @@ def _person_line(person: dict[str, Any]) -> str:
     return "  ".join(str(part) for part in parts if part)
 
 
-def _say_entry(entry: Entry, ja: str, en: str, *, as_json: bool) -> None:
-    if as_json:
-        console.print_json({"entry": entry.seq, "type": entry.type, "sha256": entry.sha256, "body": dict(entry.body)})
-    else:
-        console.out_console().print(text(f"第 {entry.seq} 項: {ja}", f"entry {entry.seq}: {en}"), markup=False)
-
-
 @keys_app.command(
     "add",
     **command_help(
@@ -163,7 +153,7 @@ def keys_add(
     with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
         entry = opened.add_person(person)
     shown = signing.fingerprint(line)
-    _say_entry(
+    console.say_entry(
         entry,
         f"{person_id}({person.role})を登録しました。鍵の指紋 {shown} を本人と照合してください",
         f"{person_id} is listed; compare the fingerprint {shown} with the person",
@@ -222,7 +212,7 @@ def keys_rotate(
     with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
         entry = opened.rotate_key(new)
     shown = signing.fingerprint(new.public_line)
-    _say_entry(
+    console.say_entry(
         entry,
         f"鍵を交換しました。新しい指紋: {shown}(以後は --key {new_key})",
         f"the key is replaced; new fingerprint: {shown} (from now on --key {new_key})",
@@ -258,7 +248,7 @@ def keys_revoke(
     moment = options.time_given(since) if since is not None else clock.now().ts
     with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
         entry = opened.revoke_key(person_id, moment, reason)
-    _say_entry(
+    console.say_entry(
         entry,
         f"{person_id} の鍵を {moment} 以後失効としました",
         f"the key of {person_id} is revoked since {moment}",

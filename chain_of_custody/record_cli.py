@@ -108,6 +108,14 @@ def record(
         bool,
         typer.Option("--details", help=text("本文を墨消しできる形で保管", "keep the text where it can be redacted")),
     ] = False,
+    ntp: Annotated[
+        str | None,
+        typer.Option(
+            "--ntp",
+            metavar="SERVER",
+            help=text("examiner_clock: 時刻サーバと比べる", "examiner_clock: compare with a time server"),
+        ),
+    ] = None,
     show_kinds: Annotated[bool, typer.Option("--list", help=text("種類と項目の一覧", "list kinds and fields"))] = False,
     case: CaseOption = None,
     as_id: AsOption = None,
@@ -130,7 +138,9 @@ def record(
             hint_en="custody record --list shows them",
         )
     with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
-        if kind == "note":
+        if ntp is not None:
+            entry = _measured(opened, kind, ntp)
+        elif kind == "note":
             entry = _note(opened, note, item, files or [], details=details)
         else:
             opened.permit(f"record.{kind}", item=item)
@@ -141,6 +151,32 @@ def record(
                 body["files"] = names
             entry = opened.append(f"record.{kind}", body, item=item, outputs=hashes, src="typed")
     _say(entry, as_json=as_json)
+
+
+def _measured(case: Case, kind: str, server: str) -> Entry:
+    """The examiner's own clock against a time server: read by the machine, so marked `auto`."""
+    from chain_of_custody import clock, sntp  # noqa: PLC0415
+
+    if kind != "examiner_clock":
+        raise UsageError("--ntp は examiner_clock だけの指定です", "--ntp is for examiner_clock only")
+    case.permit("record.examiner_clock")
+    found = sntp.ask(server)
+    body = {
+        "shown": clock.text_of(found.local_ns),
+        "reference": clock.text_of(found.reference_ns),
+        "source": f"NTP {server} ({found.address})",
+        "offset_ns": str(found.offset_ns),
+        "delay_ns": str(found.delay_ns),
+        "uncertainty_ns": str(found.uncertainty_ns),
+        "stratum": str(found.stratum),
+        "samples": str(found.samples),
+    }
+    console.notice(
+        f"作業機の時計は標準時より {found.offset_ns / 1e9:+.4f} 秒(± {found.uncertainty_ns / 1e9:.4f} 秒)",
+        f"this machine's clock is {found.offset_ns / 1e9:+.4f} s against standard time "
+        f"(± {found.uncertainty_ns / 1e9:.4f} s)",
+    )
+    return case.append("record.examiner_clock", body)
 
 
 def _given(kind: str, fields: str | None, pairs: list[str]) -> dict[str, Any]:
@@ -309,6 +345,7 @@ def add_to(app: typer.Typer) -> None:
             "custody record power --item PC-1",
             "custody record seal --item PC-1 --field number=A-102 --field how='封印シール'",
             "custody record clock --item PC-1 --fields reading.json --file clock.jpg",
+            "custody record examiner_clock --ntp ntp.nict.jp",
             "custody record note --text '所有者から電話'",
         ),
     )(record)

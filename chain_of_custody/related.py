@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from chain_of_custody import checkpoints, entries, merkle, revocation, signing, timestamps
+from chain_of_custody import checkpoints, entries, merkle, receipts, revocation, signing, timestamps
 from chain_of_custody.copies import Copies
 from chain_of_custody.errors import UsageError
 from chain_of_custody.records import ATTACHMENTS
@@ -160,7 +160,7 @@ class Related:
         self._gaps: list[tuple[Entry, int]] = []
         self._copies = Copies()
         self._milestone: Entry | None = None
-        self._returned: dict[str, int] = {}
+        self._returns: list[Entry] = []
 
     def _checkpoint_files(self) -> list[Path]:
         folder = self.case / checkpoints.FOLDER
@@ -202,8 +202,8 @@ class Related:
         self._copies.add(entry)
         if entry.type in _MILESTONES:
             self._milestone = entry
-        if entry.type == "record.return" and entry.item is not None:
-            self._returned.setdefault(entry.item, entry.seq)
+        if entry.type == "record.return":
+            self._returns.append(entry)
         if self.images and (entry.inputs or entry.outputs):
             for file in (*entry.inputs, *entry.outputs):
                 self._stated.setdefault(file, entry.seq)
@@ -272,6 +272,10 @@ class Related:
         self._judge_signatures(result)
         self._judge_policy(result)
         self._judge_attachments(result)
+        for entry in self._returns:
+            wrong = receipts.fault(entry, self.case / ATTACHMENTS, result.fingerprint)
+            if wrong is not None:
+                result.add("ng", "receipt", entry.seq, *wrong)
         self._judge_branches(result)
         self._judge_outside(result)
         self._judge_images(result)
@@ -513,7 +517,7 @@ class Related:
             count = len(content.verified)
             if count >= wanted:
                 continue
-            gone = content.item is not None and content.item in self._returned
+            gone = content.item is not None and any(entry.item == content.item for entry in self._returns)
             is_late = gone or any(size >= content.first_seq for size in settled)
             shown = f"{content.hash[:23]}…"
             if is_late:
