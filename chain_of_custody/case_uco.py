@@ -45,7 +45,7 @@ _Node = dict[str, "Json"]
 
 
 def _text(value: str) -> Json:
-    return statements.visible(value)
+    return statements.shown(value)
 
 
 def _typed(kind: str, value: str) -> Json:
@@ -116,7 +116,7 @@ class _Graph:
                 "uco-observable:serialNumber": body.get("serial"),
                 "uco-observable:deviceType": body.get("kind"),
             }
-            given: dict[str, Json] = {key: _text(str(value)) for key, value in facet.items() if value}
+            given: dict[str, Json] = {key: statements.visible(str(value)) for key, value in facet.items() if value}
             if body.get("maker"):
                 maker = self.node(
                     "organization",
@@ -247,7 +247,7 @@ def _action(
     typed = " (typed by a person)" if entry.src == "typed" else ""
     members: dict[str, Json] = {
         "uco-core:name": label,
-        "uco-core:description": _text(f"entry {entry.seq}, SHA-256 {entry.sha256}{typed}. {described}".strip()),
+        "uco-core:description": f"entry {entry.seq}, SHA-256 {entry.sha256}{typed}. {described}".strip(),
         "uco-action:startTime": _typed("dateTime", entry.ts),
         "uco-action:performer": {"@id": str(made.person(entry.actor, people)["@id"])},
         "uco-action:instrument": _refs([made.tool(entry)]),

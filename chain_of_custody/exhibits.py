@@ -148,7 +148,9 @@ def read(entries: Sequence[Entry]) -> list[Exhibit]:
         if entry.type != "record.exhibit":
             continue
         words = {
-            name: statements.visible(" ".join(str(entry.body.get(name, "")).split()))
+            name: (statements.shown if name in ("title", "author", "purpose") else statements.visible)(
+                " ".join(str(entry.body.get(name, "")).split()),
+            )
             for name in (
                 "number",
                 "title",
@@ -173,7 +175,7 @@ def read(entries: Sequence[Entry]) -> list[Exhibit]:
                 words["author"],
                 words["purpose"],
                 words["page"] or words["source"],
-                statements.visible(entry.item or ""),
+                statements.shown(entry.item or ""),
                 words["offset"],
                 digest,
                 tuple(stated.get(digest, ())),

@@ -259,6 +259,8 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         _need("purpose", "立証趣旨", "what it is to prove"),
         Field("original", "原本・写しの別", "original or copy", kind="code"),
         Field("source", "ページ・行 → 対象物・位置", "page or row → item, offset", kind="code"),
+        Field("page", "ページ・行", "page, row", kind="code"),
+        Field("offset", "対象物の中の位置(バイト)", "offset in the item in bytes", kind="code"),
         Field("sha256", "SHA-256", "SHA-256", kind="hash"),
     ),
     "anomaly": (AT, _need("what", "異常の内容", "what was wrong"), _need("action", "対処", "what was done")),

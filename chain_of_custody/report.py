@@ -251,7 +251,9 @@ def write_html(case: Case, target: Path, language: Language) -> FileHash:
         begin = action.begin
         opened_by = next(entry.seq for entry in read_entries(case.path) if entry.session == begin.session)
         findings, _withheld = report_facts.findings_of(verification, begin, opened_by)
-        content = page(data, verification, language, case.name or case.path.name, findings).encode("utf-8")
+        content = page(data, verification, language, statements.shown(case.name or case.path.name), findings).encode(
+            "utf-8"
+        )
         try:
             ledger.write_new_file(target, content)
         except FileExistsError as error:

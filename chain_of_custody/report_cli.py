@@ -270,7 +270,7 @@ def exhibits(
 
 def _write_exhibits(case: Case, out: Path, listed: Sequence[Exhibit]) -> FileHash:
     from chain_of_custody import exhibits as lists  # noqa: PLC0415
-    from chain_of_custody import report_pdf, report_signature  # noqa: PLC0415
+    from chain_of_custody import report_pdf, report_signature, statements  # noqa: PLC0415
     from chain_of_custody.report_pdf import write_recorded  # noqa: PLC0415
 
     language = console.language()
@@ -282,7 +282,7 @@ def _write_exhibits(case: Case, out: Path, listed: Sequence[Exhibit]) -> FileHas
     content = (
         lists.to_csv(listed, language)
         if form == "csv"
-        else lists.to_html(listed, language, case.name or case.case_id, case.fingerprint)
+        else lists.to_html(listed, language, statements.shown(case.name or case.case_id), case.fingerprint)
     )
     return write_recorded(case, out, content, body)
 

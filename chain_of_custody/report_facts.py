@@ -160,11 +160,11 @@ def timeline(listed: Sequence[Entry], language: Language) -> list[dict[str, Json
         {
             "seq": str(entry.seq),
             "time": sheets.minute(entry.ts),
-            "who": statements.visible(entry.actor),
+            "who": statements.shown(entry.actor),
             "role": _Words(language).pick((entry.role, entry_forms.ROLES[entry.role])),
             "what": statements.type_name(entry.type, language),
             "tags": list(tags(entry, language)),
-            "item": statements.visible(entry.item or ""),
+            "item": statements.shown(entry.item or ""),
             "text": stated(entry, language),
             "files": list(files(entry, language)),
         }
@@ -245,11 +245,11 @@ def people_rows(listed: Sequence[Entry], language: Language) -> list[list[Json]]
             state = words.t("有効", "valid")
         rows.append(
             [
-                statements.visible(person.id),
+                statements.shown(person.id),
                 words.pick((person.role, entry_forms.ROLES[person.role])),
-                statements.visible(" ".join(filter(None, (person.organisation, person.name)))),
+                statements.shown(" ".join(filter(None, (person.organisation, person.name)))),
                 signing.fingerprint(period.key),
-                statements.visible(person.identified_by) or words.t("未実施", "not done"),
+                statements.shown(person.identified_by) or words.t("未実施", "not done"),
                 state,
             ],
         )
@@ -267,12 +267,10 @@ def checkpoint_rows(listed: Sequence[Entry], language: Language) -> list[list[Js
         elif entry.type == "cosigned" and size in found:
             who, role = str(entry.body["who"]), str(entry.body.get("role", ""))
             shown_role = words.pick((role, entry_forms.ROLES.get(role, role)))
-            found[size][2].append(statements.visible(f"{who} ({shown_role})"))
+            found[size][2].append(statements.shown(f"{who} ({shown_role})"))
         elif entry.type == "stamp" and size in found:
             authority = str(entry.body.get("authority", ""))
-            found[size][3].append(
-                statements.visible(f"{sheets.minute(str(entry.body['gen_time']))} {authority}".strip())
-            )
+            found[size][3].append(statements.shown(f"{sheets.minute(str(entry.body['gen_time']))} {authority}".strip()))
     return [
         [
             size,
@@ -312,7 +310,7 @@ def image_rows(listed: Sequence[Entry], language: Language) -> list[dict[str, Js
                 "seq": str(entry.seq),
                 "time": sheets.minute(entry.ts),
                 "what": statements.type_name(entry.type, language),
-                "item": statements.visible(entry.item or ""),
+                "item": statements.shown(entry.item or ""),
                 "name": names[0] if names else "",
                 "protection": statements.value("protection", protection, language),
                 "hashes": [[algorithm.upper(), statements.groups(str(digest))] for algorithm, digest in hashes.items()]
@@ -335,7 +333,7 @@ def coverage_rows(listed: Sequence[Entry], language: Language, copies: int) -> l
             status += " " + words.t("手入力", "typed")
         numbers = ("、" if language == "ja" else ", ").join(words.entry(seq) for seq in one.entries[:12])
         if one.status in ("not_done", "not_applicable"):
-            grounds = f"{statements.visible(one.reason)} ({numbers})"
+            grounds = f"{statements.shown(one.reason)} ({numbers})"
         else:
             grounds = numbers if one.status == "done" else ""
         rows.append([one.requirement.id, words.pick((one.requirement.ja, one.requirement.en)), status, grounds])
@@ -349,7 +347,7 @@ def case_rows(listed: Sequence[Entry], root: str, language: Language) -> list[li
     shown = ", ".join(f"{name}={value}" for name, value in policy.items()) if isinstance(policy, dict) else ""
     protection = PROTECTION_TEXT.get(str(first.body.get("key_protection", "")), ("", ""))
     return [
-        [words.t("事案名", "name"), statements.visible(str(first.body.get("name", "")))],
+        [words.t("事案名", "name"), statements.shown(str(first.body.get("name", "")))],
         [words.t("事案 ID", "case id"), statements.visible(str(first.body["case_id"]))],
         [words.t("台帳の名前", "origin"), statements.visible(str(first.body["origin"]))],
         [words.t("事案の指紋(紙と照合)", "fingerprint (compare with paper)"), statements.groups(first.sha256)],
@@ -357,7 +355,7 @@ def case_rows(listed: Sequence[Entry], root: str, language: Language) -> list[li
         [words.t("項数", "entries"), str(len(listed))],
         [words.t("期間", "period"), f"{sheets.minute(listed[0].ts)} – {sheets.minute(listed[-1].ts)}"],
         [words.t("作業者の鍵の保護", "protection of the operator's key"), words.pick(protection)],
-        [words.t("方針", "policy"), statements.visible(shown) or "–"],
+        [words.t("方針", "policy"), statements.shown(shown) or "–"],
     ]
 
 
@@ -374,7 +372,7 @@ def of(listed: Sequence[Entry], made: Made, language: Language) -> dict[str, Jso
     facts: dict[str, Json] = {
         "kind": made.kind,
         "lang": language,
-        "case_name": statements.visible(name),
+        "case_name": statements.shown(name),
         "fingerprint": statements.groups(first.sha256),
         "made": _made_rows(listed, made, words),
         "time_shown": sheets.minute(made.time),
@@ -397,7 +395,7 @@ def of(listed: Sequence[Entry], made: Made, language: Language) -> dict[str, Jso
             [
                 words.pick(_SEVERITIES.get(str(one.get("severity")), ("", ""))),
                 words.entry(one["entry"]) if one.get("entry") else words.t("全体", "case"),
-                statements.visible(str(one.get(language, ""))),
+                statements.shown(str(one.get(language, ""))),
                 str(one.get("severity", "")),
             ]
             for one in made.findings
@@ -415,17 +413,17 @@ def of(listed: Sequence[Entry], made: Made, language: Language) -> dict[str, Jso
                 statements.moment(str(entry.body.get("at", ""))),
                 sheets.minute(entry.ts),
                 statements.type_name(entry.type, language),
-                statements.visible(entry.item or ""),
+                statements.shown(entry.item or ""),
             ]
             for entry in listed
             if entry.body.get("late")
         ],
         "gaps": [
             [
-                statements.visible(out.item or ""),
+                statements.shown(out.item or ""),
                 words.entry(out.seq),
                 words.t(f"{hours} 時間", f"{hours} hours"),
-                f"{statements.visible(str(why.body.get('explanation', '')))} ({words.entry(why.seq)})"
+                f"{statements.shown(str(why.body.get('explanation', '')))} ({words.entry(why.seq)})"
                 if why is not None
                 else words.t("説明の記録なし", "no explanation recorded"),
             ]

@@ -148,7 +148,7 @@ def sheet(entries: Sequence[Entry], item: str, language: Language, case_name: st
 def _case_group(writer: _Writer, case_name: str) -> tuple[str, list[Value]]:
     authority, t = writer.last("record.authority", anywhere=True), writer.t
     return t("事件", "Case"), [
-        Value(t("事件番号・名称", "case"), short(statements.visible(case_name), 1, writer.language), 1),
+        Value(t("事件番号・名称", "case"), short(statements.shown(case_name), 1, writer.language), 1),
         writer.value(t("依頼者", "client"), authority, "client"),
         writer.value(t("根拠", "authority"), authority, "authority", "document"),
     ]
@@ -162,7 +162,7 @@ def _item_group(writer: _Writer) -> tuple[str, list[Value]]:
         typed = writer.value(label, record, name)
         if typed.text or begin is None or not _device(begin, asked):
             return typed
-        return Value(label, short(statements.visible(_device(begin, asked)), begin.seq, writer.language), begin.seq)
+        return Value(label, short(statements.shown(_device(begin, asked)), begin.seq, writer.language), begin.seq)
 
     return t("対象物", "Item"), [
         writer.value(t("種別", "kind"), record, "kind"),

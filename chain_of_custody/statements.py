@@ -190,15 +190,15 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    shown = []
+    parts = []
     for character in text:
         if character == "\t":
-            shown.append(" ")
+            parts.append(" ")
         elif character != "\n" and unicodedata.category(character) in _UNSEEN:
-            shown.append(f"‹U+{ord(character):04X}›")
+            parts.append(f"‹U+{ord(character):04X}›")
         else:
-            shown.append(character)
-    return "".join(shown)
+            parts.append(character)
+    return "".join(parts)
 
 
 def groups(digest: str) -> str:
@@ -206,7 +206,7 @@ def groups(digest: str) -> str:
     return " ".join(digest[i : i + 8] for i in range(0, len(digest), 8))
 
 
-def _free(text: str) -> str:
+def shown(text: str) -> str:
     """Free text as it may be shown; a digest stays whole, whatever digits stand in it.
 
     A time of the ledger loses the fraction that is zero, a public key is named by its fingerprint.
@@ -246,19 +246,19 @@ def value(name: str, given: Json, language: Language) -> str:
         return ("はい" if given else "いいえ") if language == "ja" else ("yes" if given else "no")
     if isinstance(given, str):
         known = VALUES.get(_SAME_VALUES.get(name, name), {}).get(given)
-        return _pick(known, language) if known is not None else _free(given)
+        return _pick(known, language) if known is not None else shown(given)
     if isinstance(given, dict):
         if given.keys() == {"ja", "en"}:
-            return _free(str(given[language]))
+            return shown(str(given[language]))
         parts = [(label(key, language), value(key, one, language)) for key, one in given.items()]
         return "; ".join(f"{one}: {two}" for one, two in parts if two)
     if isinstance(given, list | tuple):
         parts_of_list = [value(name, one, language) for one in given[:LONGEST_LIST]]
-        shown = ("、" if language == "ja" else ", ").join(part for part in parts_of_list if part)
+        words_of = ("、" if language == "ja" else ", ").join(part for part in parts_of_list if part)
         more = len(given) - LONGEST_LIST
         if more > 0:
-            shown += f" ほか {more} 件" if language == "ja" else f" and {more} more"
-        return shown
+            words_of += f" ほか {more} 件" if language == "ja" else f" and {more} more"
+        return words_of
     return str(given)
 
 
@@ -283,19 +283,19 @@ def of_body(type_: str, body: Mapping[str, Json], language: Language) -> list[tu
             continue
         words = {one: (ja, en) for one, ja, en in field.choices}
         if str(given) in words:
-            shown = _pick(words[str(given)], language)
+            words_of = _pick(words[str(given)], language)
         else:
             # Numbers and serials are kept as they were typed: they identify a thing.
-            shown = visible(str(given)) if field.kind == "code" else value("", given, language)
-        stated.append((_pick((field.ja, field.en), language), shown))
+            words_of = visible(str(given)) if field.kind == "code" else value("", given, language)
+        stated.append((_pick((field.ja, field.en), language), words_of))
     known = {field.name for field in fields}
     for name, given in body.items():
         if name in known or name in HIDDEN:
             continue
-        shown = value(name, given, language)
-        if shown:
+        words_of = value(name, given, language)
+        if words_of:
             own = LABELS_OF_TYPE.get(type_, {})
-            stated.append((_pick(own[name], language) if name in own else label(name, language), shown))
+            stated.append((_pick(own[name], language) if name in own else label(name, language), words_of))
     return stated
 
 

@@ -257,13 +257,13 @@
   const files = (e) => pre([...(e.in || []).map((f) => T.input + " " + groups(f.sha256) + " (" + f.size + " B)"), ...(e.out || []).map((f) => T.output + " " + groups(f.sha256) + " (" + f.size + " B)")].join("\n"), "hash");
   const record = (e) => { const d = el("div"); d.append(pre(words(e))); if (e.in || e.out) d.append(files(e)); return d; };
   const who = (e) => { const d = el("div", visible(e.actor)); d.append(el("div", roleName(e.role), "soft")); return d; };
-  const itemOf = (e) => visible(e.item || "");
+  const itemOf = (e) => free(e.item || "");
   const nothing = () => el("p", T.none, "soft");
   const list_ = (es) => table(["#", T.time, T.who, T.what, T.item, T.content], es.map((e) => [String(e.seq), minute(e.ts), who(e), kind(e), itemOf(e), record(e)]));
   const or = (rows, made) => (rows.length ? made(rows) : nothing());
   const ref = (seq) => T.entry.replace("{}", seq);
   put("facts", table([T.fact, T.value], [
-    [T.name, visible(first.body.name || "")], [T.caseId, visible(first.body.case_id || "")], [T.origin, visible(first.body.origin || "")],
+    [T.name, free(first.body.name || "")], [T.caseId, visible(first.body.case_id || "")], [T.origin, visible(first.body.origin || "")],
     [T.fingerprint, el("span", groups(fingerprint), "hash")],
     [T.rootWord, el("span", groups(root), "hash")], [T.count, String(entries.length)],
     [T.span, entries.length ? minute(entries[0].ts) + " – " + minute(entries[entries.length - 1].ts) : ""],
@@ -272,11 +272,11 @@
   put("made", el("p", T.made.replace("{}", minute(V.time)) + " " + T.labels[V.verdict], "soft"));
   if (V.findings.length) {
     const f = el("ul");
-    for (const one of V.findings) f.append(el("li", "[" + T.severities[one.severity] + "] " + (one.entry ? ref(one.entry) + ": " : "") + visible(one[T.lang])));
+    for (const one of V.findings) f.append(el("li", "[" + T.severities[one.severity] + "] " + (one.entry ? ref(one.entry) + ": " : "") + free(one[T.lang])));
     put("made", f);
   }
   put("people", table([T.id, T.role, T.person, T.key, T.identified, T.validity], await Promise.all(people.map(async (p) => [
-    visible(p.id), roleName(p.role), visible([p.org, p.name].filter(Boolean).join(" ")), el("span", await fingerprintOf(p.key), "hash"), visible(p.identified_by || "") || T.notIdentified,
+    visible(p.id), roleName(p.role), free([p.org, p.name].filter(Boolean).join(" ")), el("span", await fingerprintOf(p.key), "hash"), free(p.identified_by || "") || T.notIdentified,
     p.revoked ? T.revoked.replace("{}", minute(p.before)) : p.before.startsWith("9999") ? T.valid : T.replaced.replace("{}", minute(p.before)),
   ]))));
   const quiet = new Set(["session.open", "session.close"]);
@@ -315,7 +315,7 @@
   }
   put("gaps", or(gaps, (gs) => table([T.item, T.outOf, T.length, T.explained], gs.map(([out, until]) => {
     const why = explained.find(([a, b]) => a <= Date.parse(out.ts) && b >= until);
-    return [itemOf(out), ref(out.seq), T.hours.replace("{}", Math.floor((until - Date.parse(out.ts)) / 3600000)), why ? visible(why[2].body.explanation || "") + " (" + ref(why[2].seq) + ")" : T.unexplained];
+    return [itemOf(out), ref(out.seq), T.hours.replace("{}", Math.floor((until - Date.parse(out.ts)) / 3600000)), why ? free(why[2].body.explanation || "") + " (" + ref(why[2].seq) + ")" : T.unexplained];
   }))));
   put("late", or(entries.filter((e) => e.body.late), (es) => table(["#", T.happened, T.recorded, T.what, T.item], es.map((e) => [String(e.seq), moment(String(e.body.at || "")), minute(e.ts), T.types[e.type] || e.type, itemOf(e)]))));
   const ended = (e) => !e.type.endsWith(".end") || ["done", "partial"].includes(e.body.status);
@@ -327,7 +327,7 @@
     const numbers = (l) => l.slice(0, 12).map((e) => ref(e.seq)).join(S.words.join);
     const typed = shown.length && shown.every((e) => e.src === "typed") ? " " + T.typed : "";
     if (enough) return [r.id, r.name, T.done + typed, numbers(shown)];
-    if (w) return [r.id, r.name, w.body.status === "not_applicable" ? T.notApplicable : T.notDone, visible(w.body.reason || "") + " (" + numbers([w]) + ")"];
+    if (w) return [r.id, r.name, w.body.status === "not_applicable" ? T.notApplicable : T.notDone, free(w.body.reason || "") + " (" + numbers([w]) + ")"];
     return [r.id, r.name, T.open, ""];
   })));
   put("timeline", list_(entries.filter((e) => !quiet.has(e.type))));
@@ -338,7 +338,7 @@
     const digests = (v) => typeof v === "string" ? (/^[0-9a-f]{64}$/.test(v) ? [v] : []) : v && typeof v === "object" ? Object.values(v).flatMap(digests) : [];
     for (const e of entries) if (e.type !== "record.exhibit") for (const d of new Set([...(e.in || []), ...(e.out || [])].map((f) => f.sha256).concat(digests(e.body)))) statedIn.set(d, [...(statedIn.get(d) || []), e.seq]);
     put("exhibits", table(T.exhibitHeads, listed.map((e) => {
-      const f = (k) => visible(String(e.body[k] || "").split(/\s+/).filter(Boolean).join(" ")), digest = f("sha256") || ((e.out || []).length === 1 ? e.out[0].sha256 : "");
+      const f = (k) => (["title", "author", "purpose"].includes(k) ? free : visible)(String(e.body[k] || "").split(/\s+/).filter(Boolean).join(" ")), digest = f("sha256") || ((e.out || []).length === 1 ? e.out[0].sha256 : "");
       const found = statedIn.get(digest) || [];
       return [f("number"), f("title"), f("original"), f("date"), f("author"), f("purpose"), f("page") || f("source"), itemOf(e), f("offset"), el("span", groups(digest), "hash"), !digest ? T.exhibitStates.no_hash : found.length ? T.exhibitStates.found + " (" + found.slice(0, 4).map(ref).join(S.words.join) + ")" : T.exhibitStates.absent, String(e.seq)];
     })));
@@ -346,7 +346,7 @@
   const items = [...new Set(entries.map((e) => e.item).filter(Boolean))];
   for (const item of items) {
     const sheet = el("section", undefined, "sheet");
-    sheet.append(el("h3", T.sheet.replace("{}", visible(item))));
+    sheet.append(el("h3", T.sheet.replace("{}", free(item))));
     const box = el("details"), mine = entries.filter((e) => e.item === item);
     box.append(el("summary", T.sheetEntries.replace("{}", mine.length)));
     const fill = () => { if (box.childElementCount === 1) box.append(list_(mine)); };

@@ -1,5 +1,6 @@
 """Time stamps, against an authority that this test runs itself with `openssl ts` over HTTP."""
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -127,8 +128,10 @@ def authority(authorities):
     return authorities[0]
 
 
-@pytest.fixture
-def url(authority):
+@contextlib.contextmanager
+def serving(authority):
+    """The address at which this authority answers while the block runs."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             data = authority.reply(self.rfile.read(int(self.headers["Content-Length"])))
@@ -143,10 +146,18 @@ def url(authority):
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def url(authority):
+    with serving(authority) as address:
+        yield address
 
 
 @pytest.fixture
