@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from preserve.extract import Extracted
     from preserve.filesystem import FileEntry
     from preserve.image import Image, Problem, UnreadableRange
+    from preserve.keys import Keys
     from preserve.verify import Verification
 
 app = typer.Typer(
@@ -35,6 +36,50 @@ ImageArgument = Annotated[
     Path,
     typer.Argument(metavar="IMAGE", help=text("イメージ(E01、raw、分割 raw …)", "image (E01, raw, split raw …)")),
 ]
+
+
+KeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        metavar="FILE",
+        help=text(
+            "暗号化ボリュームの鍵(1 行に 1 つ「ボリュームまたは*:recovery|password|keyfile|startup:値」)",
+            "keys of encrypted volumes, one a line: volume-or-*:recovery|password|keyfile|startup:value",
+        ),
+    ),
+]
+AskKeyOption = Annotated[
+    bool,
+    typer.Option(
+        "--ask-key", help=text("鍵を画面で尋ねる(表示・記録しない)", "ask for a key (not shown, not recorded)")
+    ),
+]
+InsideOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--inside",
+        metavar="LAYER",
+        help=text(
+            "媒体の中の媒体(info の表示名: vss:1、bitlocker、lvm:…。またはイメージファイルのパス。重ねて指定可)",
+            "a medium inside, as info names it (vss:1, bitlocker, lvm:…), or an image file's path; repeat to go deeper",
+        ),
+    ),
+]
+
+
+def _keys_of(keys: Path | None, ask: bool) -> Keys:
+    """The keys of the options; raises UsageError."""
+    if keys is None and not ask:
+        return ()
+    from preserve.keys import read_keys  # noqa: PLC0415 - start-up time
+
+    asked: list[str] = []
+    if ask:
+        import getpass  # noqa: PLC0415
+
+        asked = [getpass.getpass(text("回復キーまたはパスワード: ", "recovery key or password: "))]
+    return read_keys(keys, asked)
 
 
 @app.callback()
@@ -128,6 +173,16 @@ def _info_json(evidence: Evidence) -> dict[str, Any]:
             {"kind": one.kind, "where": mask_text(one.where), "offset": one.offset, "size": one.size}
             for one in evidence.encryption
         ],
+        "inside": [
+            {
+                "name": mask_text(one.layer.removeprefix(f"{image.layer}|")),
+                "kind": one.kind,
+                "description": _shown(one.description),
+                "created_ns": one.created_ns,
+                "changed_bytes": None if one.changed is None else sum(part.size for part in one.changed),
+            }
+            for one in evidence.inner
+        ],
         "problems": [_problem_json(one) for one in evidence.problems],
         "unreadable": [_unreadable_json(one) for one in image.unreadable()],
     }
@@ -198,6 +253,9 @@ def _print_info(info: Mapping[str, Any]) -> None:
     out.print(table)
     for one in info["encryption"]:
         line("暗号化", "encryption", f"{one['kind']} ({one['where']})")
+    for one in info["inside"]:
+        when = "" if one["created_ns"] is None else f", {_when(one['created_ns'], True)}"
+        line("媒体の中の媒体", "medium inside", f"{one['name']}: {one['description']}{when}")
 
 
 @app.command(
@@ -212,13 +270,19 @@ def _print_info(info: Mapping[str, Any]) -> None:
         "Exit codes: 0 / 3 parts cannot be read / 4 cannot be read at all",
     ),
 )
-def info(image: ImageArgument, as_json: JsonOption = False, lang: LangOption = None) -> None:
+def info(
+    image: ImageArgument,
+    inside: InsideOption = None,
+    keys: KeysOption = None,
+    ask_key: AskKeyOption = False,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
     """Show what an image is and what is on it."""
-    from preserve.evidence import open_evidence  # noqa: PLC0415 - `--help` must not load numpy and pytsk3
-    from preserve.image import open_image  # noqa: PLC0415
+    from preserve.evidence import open_inside  # noqa: PLC0415 - `--help` must not load numpy and pytsk3
 
-    with open_image(image) as opened:
-        evidence = open_evidence(opened, walk=False, isolate=True)
+    with open_inside(image, inside or (), keys=_keys_of(keys, ask_key), walk=False) as evidence:
+        opened = evidence.image
         facts = _info_json(evidence)
         if as_json:
             console.print_json(facts)
@@ -388,15 +452,17 @@ def list_(
         bool,
         typer.Option("--deleted", help=text("削除されたファイルだけ", "only deleted files")),
     ] = False,
+    inside: InsideOption = None,
+    keys: KeysOption = None,
+    ask_key: AskKeyOption = False,
     as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
     """List the files on an image."""
-    from preserve.evidence import layer_of_volume, open_evidence  # noqa: PLC0415 - start-up time
-    from preserve.image import open_image  # noqa: PLC0415
+    from preserve.evidence import layer_of_volume, open_inside  # noqa: PLC0415 - start-up time
 
-    with open_image(image) as opened:
-        evidence = open_evidence(opened, isolate=True)
+    with open_inside(image, inside or (), keys=_keys_of(keys, ask_key)) as evidence:
+        opened = evidence.image
         out = console.out_console()
         volume = -1
         for entry in evidence.entries:
@@ -474,6 +540,9 @@ def extract(
         Path,
         typer.Option("--out", metavar="DIR", help=text("出力先(新規または空)", "target folder (new or empty)")),
     ],
+    inside: InsideOption = None,
+    keys: KeysOption = None,
+    ask_key: AskKeyOption = False,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -483,11 +552,10 @@ def extract(
 ) -> None:
     """Copy files out of an image."""
     from preserve import extract as extracting  # noqa: PLC0415 - start-up time
-    from preserve.evidence import open_evidence  # noqa: PLC0415
-    from preserve.image import open_image  # noqa: PLC0415
+    from preserve.evidence import open_inside  # noqa: PLC0415
 
-    with open_image(image) as opened:
-        evidence = open_evidence(opened, isolate=True)
+    with open_inside(image, inside or (), keys=_keys_of(keys, ask_key)) as evidence:
+        opened = evidence.image
         chosen = extracting.choose(evidence, paths)
         extracting.prepare_folder(out)
         with case_for(case, image, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as kept:
@@ -496,12 +564,13 @@ def extract(
                 "image": name,
                 "path": mask_text(str(image.absolute())),
                 "paths": [mask_text(path) for path in paths[:200]],
+                "inside": [mask_text(name) for name in inside or ()],
                 "files": str(len(chosen)),
                 "out": mask_text(str(out.absolute())),
             }
             with kept.action("extract", begin, item=name) as action:
                 with console.progress(text("抽出", "extracting"), len(chosen), unit="items") as task:
-                    done = extracting.extract(evidence, chosen, out, advance=task.advance)
+                    done = extracting.extract(evidence, chosen, out, advance=task.advance, isolate=True)
                 _record_extracted(action, done, out / extracting.MANIFEST)
     _print_extracted(done, as_json=as_json)
     _show_problems(evidence.problems)

@@ -10,15 +10,17 @@ import hashlib
 import json
 import os
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
 from chain_of_custody.masking import mask_text
 from preserve.evidence import layers_of
+from preserve.isolated_files import IsolatedFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from preserve.evidence import Evidence
@@ -146,12 +148,22 @@ def extract(
     folder: Path,
     *,
     advance: Callable[[int], None] | None = None,
+    isolate: bool = False,
 ) -> list[Extracted]:
-    """Write `entries` below `folder` and a manifest; unreadable files are noted there. Raises TargetError."""
+    """Write `entries` below `folder` and a manifest; unreadable files are noted there. Raises TargetError.
+
+    `isolate=True` lets The Sleuth Kit read in a child process (see `preserve.evidence.open_evidence`).
+    """
     done: list[Extracted] = []
-    with _create(folder / MANIFEST) as manifest:
+    with _create(folder / MANIFEST) as manifest, ExitStack() as stack:
+        isolated: dict[int, IsolatedFiles] = {}
+        if isolate and evidence.recipe is not None:
+            for index, filesystem in evidence.filesystems.items():
+                if filesystem.kind != "ntfs":  # parsed here, in Python
+                    reader = IsolatedFiles(evidence.recipe, evidence.volumes[index])
+                    isolated[index] = stack.enter_context(reader)
         for entry in entries:
-            one = _extract_one(evidence, entry, folder)
+            one = _extract_one(evidence, entry, folder, isolated.get(entry.volume))
             done.append(one)
             try:
                 manifest.write(
@@ -183,7 +195,7 @@ def _target_error(path: Path, error: OSError) -> TargetError:
     )
 
 
-def _extract_one(evidence: Evidence, entry: FileEntry, folder: Path) -> Extracted:
+def _extract_one(evidence: Evidence, entry: FileEntry, folder: Path, isolated: IsolatedFiles | None) -> Extracted:
     """Write one file; a second file of the same target name gets a number."""
     layer = evidence.volumes[entry.volume].layer
     relative = target_name(layer, entry)
@@ -197,7 +209,7 @@ def _extract_one(evidence: Evidence, entry: FileEntry, folder: Path) -> Extracte
                 problem = "only the name is left"
             else:
                 try:
-                    size, problem = _copy(evidence, entry, file, digest)
+                    size, problem = _copy(_contents(evidence, entry, isolated), entry, file, digest)
                 except EvidenceError as error:
                     problem = error.en
             file.flush()
@@ -225,19 +237,34 @@ def _new_file(folder: Path, relative: str) -> tuple[Any, str]:
     raise TargetError(f"名前が重なりすぎます: {mask_text(relative)}", f"too many equal names: {mask_text(relative)}")
 
 
-def _copy(evidence: Evidence, entry: FileEntry, file: Any, digest: Any) -> tuple[int, str]:  # noqa: ANN401
-    """Copy the content; returns its size and what is wrong with it."""
+def _contents(evidence: Evidence, entry: FileEntry, isolated: IsolatedFiles | None) -> Iterator[tuple[int, bytes]]:
+    """Size of a file and its next bytes, again and again; bytes are empty where the file ends early."""
     if entry.name_only:
-        return 0, ""
+        return
+    if isolated is not None:
+        yield from isolated.read(entry.id)
+        return
     reader = evidence.filesystems[entry.volume].open(entry.id)
     at = 0
     while at < reader.size:
         data = reader.read_at(at, min(_BUFFER, reader.size - at))
+        yield reader.size, data
         if not data:
-            return at, f"only {at} of {reader.size} bytes can be read"
+            return
+        at += len(data)
+
+
+def _copy(contents: Iterator[tuple[int, bytes]], entry: FileEntry, file: Any, digest: Any) -> tuple[int, str]:  # noqa: ANN401
+    """Copy the content; returns its size and what is wrong with it."""
+    at = size = 0
+    for size, data in contents:  # noqa: B007 - the last one counts
         digest.update(data)
         file.write(data)
         at += len(data)
+    if at < size:
+        return at, f"only {at} of {size} bytes can be read"
+    if entry.name_only:
+        return 0, ""
     if entry.reallocated_bytes:
         return at, f"{entry.reallocated_bytes} bytes of its clusters belong to other files now"
     return at, entry.unsupported

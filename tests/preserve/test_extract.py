@@ -1,3 +1,7 @@
+import hashlib
+import os
+import signal
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -5,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain_of_custody.errors import TargetError, UsageError
-from preserve import open_evidence, open_image
+from preserve import isolated_files, open_evidence, open_image
 from preserve.extract import choose, extract, prepare_folder, safe_name, target_name
+from preserve.recipe import Recipe
+from tests.conftest import needs
 from tests.preserve.test_ntfs import IMAGE, LISTING
+from tests.preserve.test_tsk import make_ext
 
 
 @pytest.mark.parametrize(
@@ -104,3 +111,60 @@ def test_a_folder_without_permission(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(TargetError):
         prepare_folder(tmp_path / "file" / "below")
+
+
+class _Trap:
+    """An image that ends the process, or sleeps, when the byte at `place` is read."""
+
+    def __init__(self, image, place, does):
+        self._image, self._place, self._does = image, place, does
+
+    def __getattr__(self, name):
+        return getattr(self._image, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._image.close()
+
+    def read_at(self, offset, size):
+        if offset <= self._place < offset + size:
+            if self._does == "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            time.sleep(60)
+        return self._image.read_at(offset, size)
+
+
+class _Trapped(Recipe):
+    def open(self, *, threads=None):
+        place, does = os.environ["HOZEN_TEST_TRAP"].split()
+        return _Trap(open_image(self.path, threads=threads), int(place), does)
+
+
+@needs("mkfs.ext4")
+@pytest.mark.parametrize("does", ["crash", "hang"])
+def test_a_reader_that_crashes_or_hangs_costs_one_file(tmp_path, monkeypatch, does):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tmp_path / "out").mkdir()
+    marks = {name: f"{name} marks its middle ".encode() * 40 for name in ("a", "b", "c")}
+    for name, mark in marks.items():
+        (tree / name).write_bytes(os.urandom(2 << 20) + mark + os.urandom(2 << 20))
+    make_ext(tmp_path / "disk.img", tree, "ext4")
+    data = (tmp_path / "disk.img").read_bytes()
+    monkeypatch.setattr(isolated_files.IsolatedFiles.__init__, "__kwdefaults__", {"silence_seconds": 3.0})
+    # The child gets the place by its environment: it imports this module afresh.
+    monkeypatch.setenv("HOZEN_TEST_TRAP", f"{data.index(marks['b'])} {does}")
+    with open_image(tmp_path / "disk.img") as image:
+        evidence = open_evidence(image)
+        evidence.recipe = _Trapped(tmp_path / "disk.img")
+        chosen = [one for one in evidence.entries if one.path in ("/a", "/b", "/c")]
+        done = {one.entry.path: one for one in extract(evidence, chosen, tmp_path / "out", isolate=True)}
+    assert {path: one.problem for path, one in done.items()} == {
+        "/a": "",
+        "/b": f"the file system reader {'crashed' if does == 'crash' else 'hung and was stopped'}",
+        "/c": "",
+    }
+    for path in ("/a", "/c"):
+        assert done[path].sha256 == hashlib.sha256((tree / path[1:]).read_bytes()).hexdigest()
