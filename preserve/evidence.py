@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from preserve import encryption, inner, isolated, ntfs, signatures
 from preserve.extents import ExtentMap
 from preserve.filesystem import FileEntry, FileSystem, open_filesystem
-from preserve.image import Image, Problem, Range
-from preserve.recipe import Recipe
+from preserve.image import Image, Problem, Range, open_image
+from preserve.recipe import Recipe, Step
 from preserve.volumes import Volume, open_volumes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from preserve.inner import Inner
     from preserve.keys import Keys
@@ -135,6 +137,23 @@ def open_evidence(
     for index, size in extents.reallocated.items():
         entries[index].reallocated_bytes = size
     return Evidence(image, volumes, filesystems, entries, extents, outside, seen, problems, within, recipe)
+
+
+@contextmanager
+def open_inside(path: Path, names: Sequence[str], *, keys: Keys = (), walk: bool = True) -> Iterator[Evidence]:
+    """Open the image at `path`, then the media inside it that `names` lead to, one in another; see `inner.choose`.
+
+    Raises UsageError, EvidenceError. Libraries in C run in child processes, as with `isolate=True`.
+    """
+    with open_image(path) as image:
+        steps: tuple[Step, ...] = ()
+        evidence = open_evidence(image, walk=walk or bool(names), isolate=True, keys=keys, recipe=Recipe(path))
+        for name in names:
+            chosen = inner.choose(evidence, name)
+            steps += chosen.steps
+            medium = inner.open_inner(evidence.image, chosen)
+            evidence = open_evidence(medium, isolate=True, keys=keys, recipe=Recipe(path, steps))
+        yield evidence
 
 
 _UNSUPPORTED = {

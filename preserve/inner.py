@@ -7,19 +7,25 @@ child process with a time limit.
 
 from __future__ import annotations
 
+import posixpath
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from chain_of_custody.errors import EvidenceError
+from chain_of_custody.errors import EvidenceError, UsageError
+from chain_of_custody.masking import mask_text
 from preserve import isolated
 from preserve.image import Problem, Range
+from preserve.nested import looks_like_an_image, may_be_beside
 from preserve.recipe import Recipe, Step, follow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from preserve.bitlocker import Attempt
     from preserve.encryption import Encryption
+    from preserve.evidence import Evidence
+    from preserve.filesystem import FileEntry, FileId, FileSystem
     from preserve.image import Image
     from preserve.keys import Keys
     from preserve.luks import Unlocked
@@ -30,6 +36,8 @@ InnerKind = Literal["bitlocker", "luks", "lvm", "vss", "qcow2", "file"]
 UNLOCK_SECONDS = 900.0
 """How long trying all keys on one volume may take."""
 _LIST_SECONDS = 300.0
+_MOST_BESIDE = 20_000
+_EXTENT = re.compile(r"-(?:flat|delta|sesparse|[fs]\d{3})\.vmdk$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,67 @@ def snapshots(image: Image) -> list[Inner]:
         description = f"internal snapshot {number + 1}: {one.name}"
         found.append(Inner("qcow2", layer, (Step("qcow2", number),), -1, description, one.seconds * 10**9))
     return found
+
+
+def in_files(evidence: Evidence, holders: Iterable[int]) -> Iterator[Inner]:
+    """The media in files that hold images (by the index of their entries), with what lies beside each."""
+    chosen = sorted(set(holders))
+    if not chosen:
+        return
+    folders: dict[tuple[int, str], list[FileEntry]] = {}
+    wanted = {(evidence.entries[index].volume, posixpath.dirname(evidence.entries[index].path)) for index in chosen}
+    for entry in evidence.entries:
+        if entry.kind != "file" or entry.name_only or entry.unsupported or not may_be_beside(entry.path):
+            continue
+        key = (entry.volume, posixpath.dirname(entry.path))
+        if key in wanted and len(folders.setdefault(key, [])) < _MOST_BESIDE:
+            folders[key].append(entry)
+    for index in chosen:
+        entry = evidence.entries[index]
+        beside = folders.get((entry.volume, posixpath.dirname(entry.path)), [])
+        name = posixpath.basename(entry.path)
+        names = {posixpath.basename(one.path).lower() for one in beside}
+        if (match := _EXTENT.search(name)) and f"{name[: match.start()]}.vmdk".lower() in names:
+            continue  # an extent, read through its descriptor
+        files: dict[str, FileId] = {name: entry.id}
+        if looks_like_an_image(name):
+            for one in beside:
+                files.setdefault(posixpath.basename(one.path), one.id)
+        layer = _chain(evidence.image, evidence.volumes[entry.volume], evidence.filesystems[entry.volume])
+        step = Step("file", name=name, path=entry.path, files=tuple(files.items()))
+        steps = (Step("volume", entry.volume), step)
+        yield Inner("file", f"{layer}:{entry.path}", steps, entry.volume, "image in a file", file=index)
+
+
+def _chain(image: Image, volume: Volume, filesystem: FileSystem) -> str:
+    """The chain of layers down to a file system."""
+    chain = f"{image.layer}|{volume.layer}" if volume.layer else image.layer
+    return f"{chain}|{filesystem.layer}"
+
+
+def choose(evidence: Evidence, name: str) -> Inner:
+    """The medium inside that `name` means: the end of its chain of layers, its kind, or the path of a file.
+
+    Raises UsageError where there is none, or more than one.
+    """
+    if name.startswith("/"):
+        holders = [
+            index
+            for index, entry in enumerate(evidence.entries)
+            if entry.path == name and entry.kind in ("file", "stream") and not entry.name_only
+        ]
+        found = list(in_files(evidence, holders[:1]))
+    else:
+        found = [one for one in evidence.inner if one.kind == name or one.layer.endswith(f"|{name}")]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(mask_text(one.layer.removeprefix(f"{evidence.image.layer}|")) for one in evidence.inner[:20])
+    raise UsageError(
+        f"媒体の中の {mask_text(name)}: {len(found)} 個あります(ある物: {known or 'なし'})",
+        f"{'more than one' if found else 'no'} {mask_text(name)} inside (there is: {known or 'nothing'})",
+        hint_ja="preserve info に表示される名前か、イメージファイルのパスを指定してください",
+        hint_en="use a name that preserve info shows, or the path of an image file",
+    )
 
 
 def open_inner(image: Image, inner: Inner) -> Image:

@@ -99,7 +99,21 @@ def scan(
         typer.Option(
             "--passwords",
             metavar="FILE",
-            help=text("暗号化された文書に試すパスワード(1 行に 1 つ)", "passwords to try, one a line"),
+            help=text(
+                "暗号化された文書とボリュームに試すパスワード(1 行に 1 つ)",
+                "passwords to try on documents and volumes, one a line",
+            ),
+        ),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys",
+            metavar="FILE",
+            help=text(
+                "暗号化ボリュームの鍵(1 行に 1 つ「ボリュームまたは*:recovery|password|keyfile|startup:値」)",
+                "keys of encrypted volumes, one a line: volume-or-*:recovery|password|keyfile|startup:value",
+            ),
         ),
     ] = None,
     ocr: Annotated[
@@ -127,9 +141,11 @@ def scan(
     lang: LangOption = None,
 ) -> None:
     """Scan one image."""
+    from preserve.keys import read_keys  # noqa: PLC0415 - start-up time
     from triage import scan as scanning  # noqa: PLC0415 - `--help` must not load numpy and the readers
 
     scanning.check_request(image, rules or [])
+    tried = scanning.read_passwords(passwords)
     with case_for(case, image, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
         outcome = scanning.scan(
             image,
@@ -137,7 +153,8 @@ def scan(
             scanning.ScanOptions(
                 out=out,
                 rules=tuple(rules or ()),
-                passwords=scanning.read_passwords(passwords),
+                passwords=tried,
+                keys=read_keys(keys, tried),
                 jobs=jobs,
                 resume=resume,
                 ocr=ocr.value,
@@ -257,6 +274,10 @@ def reveal(
         Path | None,
         typer.Option("--passwords", metavar="FILE", help=text("パスワード(1 行に 1 つ)", "passwords, one a line")),
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="FILE", help=text("暗号化ボリュームの鍵", "keys of encrypted volumes")),
+    ] = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -264,6 +285,7 @@ def reveal(
     lang: LangOption = None,
 ) -> None:
     """Show values of findings."""
+    from preserve.keys import read_keys  # noqa: PLC0415 - start-up time
     from triage import reveal as revealing  # noqa: PLC0415 - start-up time
     from triage.scan import read_passwords  # noqa: PLC0415 - start-up time
 
@@ -276,7 +298,8 @@ def reveal(
         passphrase_file=passphrase_file,
         tool="triage",
     ) as opened:
-        raise typer.Exit(revealing.reveal(request, opened, passwords=read_passwords(passwords)))
+        tried = read_passwords(passwords)
+        raise typer.Exit(revealing.reveal(request, opened, passwords=tried, keys=read_keys(keys, tried)))
 
 
 report_cli.register(app)

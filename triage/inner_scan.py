@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from chain_of_custody import console
 from chain_of_custody.errors import EvidenceError
+from preserve.inner import in_files
 from triage.evidence_map import walk_inner
 from triage.findings import CoverageLine
 from triage.masking import mask_text
 from triage.medium_scan import MediumResult, scan_medium
-from triage.nested_media import DEEPEST, MOST_MEDIA, drop_what_is_inside, in_files
+from triage.nested_media import DEEPEST, MOST_MEDIA, drop_what_is_inside
 from triage.scan_state import FOLDER, ScanState
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class _InnerScan:
         # Newest first: what an older snapshot shows again is listed with the newest that has it.
         inner = sorted(outer.inner, key=lambda one: -(one.created_ns or 0))
         seen: dict[int, set[tuple[object, ...]]] = {}
-        for one in [*inner, *in_files(outer, result.holders)]:
+        for one in [*inner, *in_files(outer.evidence, result.holders)]:
             inside = self._one(outer, one, depth, seen)
             if inside:
                 found = drop_what_is_inside(found, outer, one, inside)

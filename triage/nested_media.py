@@ -1,4 +1,4 @@
-"""Images inside files of a medium, as the file pass met them, and findings that two media show of the same bytes.
+"""Findings that two media show of the same bytes.
 
 An image in a file is seen twice: as bytes of the file, and as the medium inside it, which knows paths and states. The
 finding of the inner medium stays. The same goes for stores of shadow copies and for volumes under LVM.
@@ -6,18 +6,13 @@ finding of the inner medium stays. The same goes for stores of shadow copies and
 
 from __future__ import annotations
 
-import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from preserve.inner import Inner
-from preserve.nested import looks_like_an_image, may_be_beside
-from preserve.recipe import Step
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from preserve.filesystem import FileEntry, FileId
+    from preserve.inner import Inner
     from triage.evidence_map import EvidenceMap
     from triage.findings import Finding
 
@@ -25,45 +20,7 @@ DEEPEST = 4
 """Images inside images inside …"""
 MOST_MEDIA = 500
 """Media scanned beside the source."""
-_MOST_BESIDE = 20_000
-_EXTENT = re.compile(r"-(?:flat|delta|sesparse|[fs]\d{3})\.vmdk$", re.IGNORECASE)
 _STORE = re.compile(r"\{3808876b-c176-4e48-b7ae-04046e6cc752\}$", re.IGNORECASE)
-
-
-def in_files(evidence: EvidenceMap, holders: Iterable[int]) -> Iterator[Inner]:
-    """The media in the files that hold images (by the index of their entries), with what lies beside each."""
-    chosen = sorted(set(holders))
-    if not chosen:
-        return
-    folders: dict[tuple[int, str], list[FileEntry]] = {}
-    wanted = {(evidence.entries[index].volume, posixpath.dirname(evidence.entries[index].path)) for index in chosen}
-    for entry in evidence.entries:
-        if entry.kind != "file" or entry.name_only or entry.unsupported or not may_be_beside(entry.path):
-            continue
-        key = (entry.volume, posixpath.dirname(entry.path))
-        if key in wanted and len(folders.setdefault(key, [])) < _MOST_BESIDE:
-            folders[key].append(entry)
-    for index in chosen:
-        entry = evidence.entries[index]
-        beside = folders.get((entry.volume, posixpath.dirname(entry.path)), [])
-        name = posixpath.basename(entry.path)
-        names = {posixpath.basename(one.path).lower() for one in beside}
-        if (match := _EXTENT.search(name)) and f"{name[: match.start()]}.vmdk".lower() in names:
-            continue  # an extent, read through its descriptor
-        files: dict[str, FileId] = {name: entry.id}
-        if looks_like_an_image(name):
-            for one in beside:
-                files.setdefault(posixpath.basename(one.path), one.id)
-        place = evidence.place(index)
-        step = Step("file", name=name, path=entry.path, files=tuple(files.items()))
-        yield Inner(
-            "file",
-            place.layers,
-            (Step("volume", entry.volume), step),
-            entry.volume,
-            "image in a file",
-            file=index,
-        )
 
 
 def drop_what_is_inside(

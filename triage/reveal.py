@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chain_of_custody import FileHash, console
-from chain_of_custody.errors import TargetError, UsageError
+from chain_of_custody.errors import EvidenceError, TargetError, UsageError
+from preserve.inner import in_files
 from preserve.workers import Failure, Pool
 from triage import evidence_map
 from triage.file_pass import FilePass, FileTask, PassSettings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from chain_of_custody import Case
     from preserve.image import Image
+    from preserve.keys import Keys
     from triage.evidence_map import EvidenceMap
 
 AROUND_BYTES = 512
@@ -117,7 +119,7 @@ def _case_of(findings: Path) -> Path:
     )
 
 
-def reveal(request: RevealRequest, case: Case, *, passwords: tuple[str, ...] = ()) -> int:
+def reveal(request: RevealRequest, case: Case, *, passwords: tuple[str, ...] = (), keys: Keys = ()) -> int:
     """Read the values, write them to `request.out` or standard output, record it; returns the exit code (0 or 3).
 
     Raises EvidenceError, TargetError, LedgerError.
@@ -131,7 +133,7 @@ def reveal(request: RevealRequest, case: Case, *, passwords: tuple[str, ...] = (
         "target": str(request.out) if request.out else "",
     }
     with case.action("reveal", begin) as action:
-        reader = _Reader(request.image, case.secret(), passwords)
+        reader = _Reader(request.image, case.secret(), passwords, keys)
         revealed = reader.read(request.lines)
         text = "".join(encode_line(line) for line in revealed)
         outputs = []
@@ -183,30 +185,73 @@ def _start_reader(settings: PassSettings) -> Callable[[FileTask], _Values]:
 class _Reader:
     """Finds values again."""
 
-    def __init__(self, image: Path, secret: bytes, passwords: tuple[str, ...]) -> None:
+    def __init__(self, image: Path, secret: bytes, passwords: tuple[str, ...], keys: Keys) -> None:
         self._image = image
+        self._keys = keys
         self._secret = secret
         self._passwords = passwords
 
     def read(self, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The same lines with `value` (12 ASCII digits, None where it was not found again) and whole paths."""
-        with evidence_map.walk(self._image, threads=1) as evidence:
-            entries: dict[str, int] = {}
-            for index, entry in enumerate(evidence.entries):
-                entries.setdefault("-".join(map(str, entry.id)), index)
-            values: list[str | None] = [self._at_place(evidence.image, line) for line in lines]
-            in_files: dict[int, list[int]] = defaultdict(list)
-            for number, line in enumerate(lines):
-                owner = entries.get(line.get("file_id", ""))
-                if values[number] is None and owner is not None:
-                    values[number] = self._in_name(posixpath.basename(evidence.entries[owner].path), line)
-                    if values[number] is None:
-                        in_files[owner].append(number)
-            self._in_files(evidence, in_files, lines, values)
-            return [
-                self._line(evidence, entries.get(line.get("file_id", "")), line, value)
-                for line, value in zip(lines, values, strict=True)
-            ]
+        media: dict[str, list[int]] = defaultdict(list)
+        for number, line in enumerate(lines):
+            media[str(line.get("medium") or "")].append(number)
+        done: dict[int, dict[str, Any]] = {}
+        with evidence_map.walk(self._image, threads=1, keys=self._keys) as evidence:
+            self._medium(evidence, [(number, lines[number]) for number in media.pop("", [])], done)
+            self._inside(evidence, media, lines, done)
+        return [done.get(number, {**line, "value": None}) for number, line in enumerate(lines)]
+
+    def _inside(
+        self,
+        outer: EvidenceMap,
+        media: Mapping[str, Sequence[int]],
+        lines: Sequence[Mapping[str, Any]],
+        done: dict[int, dict[str, Any]],
+    ) -> None:
+        """Go down to the media inside `outer` that `media` (lines by their chain of layers) ask for."""
+        if not media:
+            return
+        asked = "\n".join(media)
+        holders = [
+            index
+            for index, entry in enumerate(outer.entries)
+            if entry.kind in ("file", "stream") and not entry.name_only and f"{mask_text(entry.path)}|" in asked
+        ]
+        for inner in [*outer.inner, *in_files(outer.evidence, holders)]:
+            layer = mask_text(inner.layer)
+            wanted = {one: numbers for one, numbers in media.items() if one == layer or one.startswith(f"{layer}|")}
+            if not wanted:
+                continue
+            try:
+                with evidence_map.walk_inner(outer, inner, keys=self._keys) as evidence:
+                    here = mask_text(evidence.image.layer)
+                    self._medium(evidence, [(number, lines[number]) for number in wanted.pop(here, [])], done)
+                    self._inside(evidence, wanted, lines, done)
+            except EvidenceError:
+                continue  # its lines stay without a value
+
+    def _medium(
+        self, evidence: EvidenceMap, asked: Sequence[tuple[int, Mapping[str, Any]]], done: dict[int, dict[str, Any]]
+    ) -> None:
+        """Read the lines of one medium."""
+        if not asked:
+            return
+        lines = [line for _, line in asked]
+        entries: dict[str, int] = {}
+        for index, entry in enumerate(evidence.entries):
+            entries.setdefault("-".join(map(str, entry.id)), index)
+        values: list[str | None] = [self._at_place(evidence.image, line) for line in lines]
+        unread: dict[int, list[int]] = defaultdict(list)
+        for number, line in enumerate(lines):
+            owner = entries.get(line.get("file_id", ""))
+            if values[number] is None and owner is not None:
+                values[number] = self._in_name(posixpath.basename(evidence.entries[owner].path), line)
+                if values[number] is None:
+                    unread[owner].append(number)
+        self._in_files(evidence, unread, lines, values)
+        for (number, line), value in zip(asked, values, strict=True):
+            done[number] = self._line(evidence, entries.get(line.get("file_id", "")), line, value)
 
     def _fits(self, digits: str, line: Mapping[str, Any]) -> bool:
         computed = hmac.new(self._secret, digits.encode("ascii"), hashlib.sha256).hexdigest()
@@ -214,7 +259,7 @@ class _Reader:
 
     def _at_place(self, image: Image, line: Mapping[str, Any]) -> str | None:
         """The number whose first digit lies at the finding's offset on the media."""
-        offset = line.get("offset")
+        offset = line.get("medium_offset") if line.get("medium") else line.get("offset")
         if not isinstance(offset, int) or not 0 <= offset < image.size:
             return None
         start = max(0, offset - AROUND_BYTES)
@@ -242,12 +287,13 @@ class _Reader:
     ) -> None:
         """Take files apart again, as the scan did, and look for the wanted HMACs."""
         files = {file.number: file for file in evidence.files}
+        recipe = evidence.evidence.recipe
         tasks = [
             FileTask(index, files[index].file_id, files[index].name, files[index].size, visible=False)
             for index in in_files
             if index in files
         ]
-        settings = PassSettings(self._image, self._secret, self._passwords)
+        settings = PassSettings(recipe or self._image, self._secret, self._passwords)
         with Pool(_start_reader, settings, 1) as pool:
             for task, outcome in pool.run(tasks):
                 if isinstance(outcome, Failure):
