@@ -13,7 +13,7 @@ Format: Linux-NTFS project's NTFS documentation; [MS-FSCC] 2.4 for attribute fla
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -116,6 +116,8 @@ class MftTable:
     odd: list[int]
     missing: int
     """Records that the table should have and that could not be read."""
+    _folders: FolderPaths | None = field(default=None, repr=False)
+    _paths: list[str] | None = field(default=None, repr=False)
 
     def index_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Place in `records` of each record number; -1 where it is not there."""
@@ -135,20 +137,27 @@ class MftTable:
             best[owner[chosen]] = chosen
         return best
 
+    def folder_paths(self) -> FolderPaths:
+        """The paths of folders by their references."""
+        if self._folders is None:
+            records, names = self.records, self.names
+            best = self.best_names()
+            folders: dict[int, Any] = {}
+            for at in np.flatnonzero(records.is_directory & (records.base == 0)).tolist():
+                found = int(best[at])
+                name = None
+                if found >= 0:
+                    parent, sequence = int(names.parent[found]), int(names.parent_sequence[found])
+                    name = Name(parent, sequence, names.text[found], 1, (0, 0, 0, 0))
+                folders[int(records.number[at])] = (int(records.sequence[at]), bool(records.in_use[at]), name)
+            self._folders = FolderPaths(Paths(folders))
+        return self._folders
+
     def paths(self) -> list[str]:
         """The path of each name, as `preserve.ntfs` gives it: under $OrphanFiles where its folder is not known."""
-        records, names = self.records, self.names
-        best = self.best_names()
-        folders: dict[int, Any] = {}
-        for at in np.flatnonzero(records.is_directory & (records.base == 0)).tolist():
-            found = int(best[at])
-            name = None
-            if found >= 0:
-                parent, sequence = int(names.parent[found]), int(names.parent_sequence[found])
-                name = Name(parent, sequence, names.text[found], 1, (0, 0, 0, 0))
-            folders[int(records.number[at])] = (int(records.sequence[at]), bool(records.in_use[at]), name)
-        known = Paths(folders)
-        prefixes: dict[tuple[int, int], str] = {}
+        if self._paths is not None:
+            return self._paths
+        names, folders = self.names, self.folder_paths()
         shown: list[str] = []
         characters = 0
         for owner, parent, sequence, text in zip(
@@ -157,17 +166,30 @@ class MftTable:
             if owner == _ROOT:
                 shown.append("/")
                 continue
-            prefix = prefixes.get((parent, sequence))
-            if prefix is None:
-                folder = known.folder(parent, sequence)
-                prefix = f"{ORPHANS}/" if folder is None else "/" if folder == "/" else f"{folder}/"
-                prefixes[parent, sequence] = prefix
-            path = prefix + text
+            path = folders.of_parent(parent, sequence) + text
             characters += len(path)
             if len(path) > LONGEST_PATH or (characters > _MOST_PATH_CHARACTERS and len(path) > 1024):
                 path = f"{path[:512]}/…/{text}"
             shown.append(path)
+        self._paths = shown
         return shown
+
+
+class FolderPaths:
+    """Paths of folders, each with the slash behind it, worked out once."""
+
+    def __init__(self, known: Paths) -> None:
+        self._known = known
+        self._prefixes: dict[tuple[int, int], str] = {}
+
+    def of_parent(self, number: int, sequence: int) -> str:
+        """What stands before a name in that folder: `/a/b/`, or `/$OrphanFiles/` where the folder is gone."""
+        prefix = self._prefixes.get((number, sequence))
+        if prefix is None:
+            folder = self._known.folder(number, sequence)
+            prefix = f"{ORPHANS}/" if folder is None else "/" if folder == "/" else f"{folder}/"
+            self._prefixes[number, sequence] = prefix
+        return prefix
 
 
 class _Gathered:

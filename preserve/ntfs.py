@@ -533,6 +533,11 @@ class NtfsFileSystem:
             detail = f"more than {_MOST_RUNS_IN_ALL} runs: the places of later files are not known"
             self.problems.append(Problem(where, "limit", detail))
 
+    def index_of(self, record: Record) -> Attribute | None:
+        """The index blocks of a folder; None where it is small enough to lie in its record."""
+        joined = self._join(record)
+        return next((one for one in joined if one.kind == INDEX_ALLOCATION and one.name == "$I30"), None)
+
     def stale_names(self, number: int, index: Attribute) -> list[StaleName]:
         """Names in the slack of a folder's index blocks: what was deleted or renamed, and not overwritten since.
 

@@ -23,7 +23,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -36,7 +36,17 @@ from timeline import filesystem_times, times
 from timeline.build_state import FOLDER as STATE_FOLDER
 from timeline.build_state import BuildState
 from timeline.event import Problem
-from timeline.reading import Job, JobResult, ReadResult, ReadTask, masked, start_pass
+from timeline.reading import (
+    AnyTask,
+    Job,
+    JobResult,
+    Machine,
+    MachineTask,
+    ReadResult,
+    ReadTask,
+    masked,
+    start_pass,
+)
 from timeline.recognition import LOOK
 from timeline.rows import Rows
 from timeline.sources import Context
@@ -51,8 +61,12 @@ if TYPE_CHECKING:
     from chain_of_custody.jcs import Json
     from preserve.keys import Keys
     from timeline.event import ZoneBasis
+    from timeline.found_files import FoundFile
+
+    AnyPool = Pool[AnyTask, ReadResult | Machine, None]
 
 EVENTS = "events"
+_INDEX_SLACK = "index_slack"
 _JOBS_PER_TASK = 64
 _BYTES_PER_TASK = 8 << 20
 _SMALL_FOLDER = 20_000  # files of one folder that travel with a task, so that parsers find what belongs together
@@ -148,8 +162,13 @@ class _Source:
     """None: the rows are those of the file system itself."""
     context: Context
     key: str = ""
-    own: bool = False
-    """Whether its rows are written by this process, from the survey."""
+    own: str = ""
+    """The parser of rows that this process writes from the survey; empty for those of worker processes."""
+
+    @property
+    def parser(self) -> str:
+        """The name of its parser."""
+        return self.own or (self.job.parser if self.job is not None else "")
 
 
 class _Build:
@@ -163,6 +182,7 @@ class _Build:
         self.problems: list[Problem] = []
         self.sources: list[_Source] = []
         self.results: dict[int, JobResult] = {}
+        self.machines: dict[int, Machine] = {}
         self.parts: dict[str, tuple[str, int]] = {}
         self.folder = _build_folder(case.path, mask_text(paths[0].name or "root"), options)
         self.first_id = (
@@ -227,11 +247,13 @@ class _Build:
         (self.folder / EVENTS).mkdir(exist_ok=True)
         try:
             surveys = self._surveys()
-            self._list_sources(surveys)
-            tasks = list(self._tasks())
-            self._drop_strays({*state.done})
-            self._filesystem_rows(state)
-            self._read(tasks, state)
+            with Pool(start_pass, None, self.options.jobs, memory_bytes=MEMORY_BYTES) as pool:
+                self._ask_machines(surveys, pool)
+                self._list_sources(surveys)
+                tasks = list(self._tasks())
+                self._drop_strays({*state.done})
+                self._filesystem_rows(state)
+                self._read(tasks, state, pool)
             outputs, summary = self._write(surveys)
         except BaseException:
             state.close()
@@ -251,6 +273,28 @@ class _Build:
                 self.problems.append(Problem(path.name, "damaged", error.en))
         return found
 
+    def _ask_machines(self, surveys: Sequence[SourceSurvey], pool: AnyPool) -> None:
+        """Name and zone of the machine of each source, by its SYSTEM hive; several that differ say nothing."""
+        tasks: list[MachineTask] = []
+        owner: list[SourceSurvey] = []
+        for one in surveys:
+            for place in one.places:
+                for file, recognised in zip(place.files, place.recognised, strict=True):
+                    if place.state == "live" and file.state == "live" and _is_system_hive(file, recognised.parsers):
+                        near = place.listing().get(file.folder, ()) if place.place.recipe is not None else ()
+                        tasks.append(MachineTask(len(tasks), place.place, file, {file.folder: near}))
+                        owner.append(one)
+        found: dict[int, set[Machine]] = {}
+        for task, outcome in pool.run(tasks):
+            if isinstance(outcome, Machine):
+                found.setdefault(id(owner[task.number]), set()).add(outcome)
+        for one in surveys:
+            hosts = {machine.host for machine in found.get(id(one), ()) if machine.host}
+            zones = {machine.zone for machine in found.get(id(one), ()) if machine.zone}
+            self.machines[id(one)] = Machine(
+                hosts.pop() if len(hosts) == 1 else "", zones.pop() if len(zones) == 1 else None
+            )
+
     def _list_sources(self, surveys: Sequence[SourceSurvey]) -> None:
         number = self.first_id
         for one in surveys:
@@ -258,21 +302,30 @@ class _Build:
             for place in one.places:
                 context = self._context(one)
                 if place.kind and place.table is None:
-                    self.sources.append(_Source(number, one, place, None, context, f"{number:06d}", own=True))
+                    self.sources.append(
+                        _Source(number, one, place, None, context, f"{number:06d}", filesystem_times.NAME)
+                    )
+                    number += 1
+                if place.stale:
+                    self.sources.append(_Source(number, one, place, None, context, f"{number:06d}", _INDEX_SLACK))
                     number += 1
                 for file, recognised in zip(place.files, place.recognised, strict=True):
                     for parser in recognised.parsers:
                         job = Job(number, file, parser, recognised.promised)
-                        own = place.table is not None and file.id is not None and file.id[1] == 0
-                        self.sources.append(_Source(number, one, place, job, context, f"{number:06d}" * own, own=own))
+                        own = parser if place.table is not None and file.id is not None and file.id[1] == 0 else ""
+                        key = f"{number:06d}" if own else ""
+                        self.sources.append(_Source(number, one, place, job, context, key, own))
                         number += 1
 
     def _context(self, one: SourceSurvey) -> Context:
-        basis: ZoneBasis = "declared" if self.options.zone is not None else "none"
+        machine = self.machines.get(id(one), Machine())
+        zone, basis = self.options.zone, "declared"
+        if zone is None:
+            zone, basis = machine.zone, "registry"
         return Context(
-            host=self.options.host,
-            zone=self.options.zone,
-            zone_basis=basis,
+            host=self.options.host or machine.host,
+            zone=zone,
+            zone_basis=cast("ZoneBasis", basis if zone is not None else "none"),
             language=console.language(),
             source=mask_text(one.name),
             collected_ns=int(self.started.timestamp()) * times.NS,
@@ -335,6 +388,8 @@ class _Build:
         from timeline.parsers import mft  # noqa: PLC0415
 
         place, context = source.place, source.context
+        if source.own == _INDEX_SLACK:
+            return ntfs_survey.stale_batches(place.stale, "" if place.state == "live" else place.state)
         if place.table is None:
             zone, basis = context.zone, context.zone_basis
             return filesystem_times.batches(place.entries, place.kind, zone=zone, zone_basis=basis)
@@ -347,7 +402,7 @@ class _Build:
             seen[volume] = np.union1d(seen[volume], prints) if volume in seen else prints
         return mft.batches(place.table, only=only, state_of_all=place.state if place.state != "live" else "")
 
-    def _read(self, tasks: Sequence[ReadTask], state: BuildState) -> None:
+    def _read(self, tasks: Sequence[ReadTask], state: BuildState, pool: AnyPool) -> None:
         """Run the tasks; a task of several files that fails is done again file by file, so that one costs only itself.
 
         Each single file of it then has a part of its own.
@@ -355,12 +410,10 @@ class _Build:
         waiting = [task for task in tasks if f"{task.number:06d}" not in state.done]
         again: list[ReadTask] = []
         if waiting or any(isinstance(outcome, Failure) for outcome in state.done.values()):
-            with (
-                Pool(start_pass, None, min(self.options.jobs, max(1, len(tasks))), memory_bytes=MEMORY_BYTES) as pool,
-                console.progress(text("読み取り", "reading"), len(waiting), unit="items") as progress,
-            ):
+            with console.progress(text("読み取り", "reading"), len(waiting), unit="items") as progress:
                 for phase in _phases(waiting):
                     for task, outcome in pool.run(self._with_known(phase, state)):
+                        assert not isinstance(outcome, Machine)
                         state.add(f"{task.number:06d}", outcome)
                         progress.advance(1)
                 for task in tasks:
@@ -368,6 +421,8 @@ class _Build:
                         again += self._singles(task)
                 again = [task for task in again if _single_key(task) not in state.done]
                 for task, outcome in pool.run(again):
+                    assert isinstance(task, ReadTask)
+                    assert not isinstance(outcome, Machine)
                     state.add(_single_key(task), outcome)
         self._collect(tasks, state)
 
@@ -454,7 +509,7 @@ class _Build:
                 "source_id": source.source_id,
                 "source": mask_text(source.survey.name),
                 "input": mask_text(str(source.survey.path.resolve())),
-                "parser": result.parser or (job.parser if job is not None else filesystem_times.NAME),
+                "parser": result.parser or source.parser,
                 "layer": mask_text(source.place.place.layer) + (f":{path}" if path else ""),
                 "path": path,
                 "size": job.file.size if job is not None else None,
@@ -503,7 +558,7 @@ class _Build:
         files_by_parser: Counter[str] = Counter()
         for source in self.sources:
             result = self.results[source.source_id]
-            parser = result.parser or (source.job.parser if source.job is not None else filesystem_times.NAME)
+            parser = result.parser or source.parser
             if parser == LOOK or result.unchanged:
                 continue
             by_parser[parser] += result.rows
@@ -554,6 +609,14 @@ class _Build:
             if source.job is not None and id(source.survey) in single and digest:
                 found.setdefault(digest, FileHash(digest, source.job.file.size))
         return list(found.values())
+
+
+def _is_system_hive(file: FoundFile, parsers: Sequence[str]) -> bool:
+    """Whether a file is the SYSTEM hive of an installed Windows, or one that was copied out of it."""
+    if "registry" not in parsers or file.path.rpartition("/")[2].upper() != "SYSTEM":
+        return False
+    folder = file.folder.upper()
+    return file.local != "" or folder.endswith("/SYSTEM32/CONFIG")
 
 
 def _phases(tasks: Sequence[ReadTask]) -> Iterator[Sequence[ReadTask]]:

@@ -11,7 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
-from timeline import clock_cli, export_cli, question_cli
+from timeline import clock_cli, export_cli, question_cli, usb_cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +61,14 @@ def build(
             ),
         ),
     ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys",
+            metavar="FILE",
+            help=text("暗号化された区画の鍵(1 行に 1 つ)", "keys of encrypted volumes, one a line"),
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option("--host", metavar="NAME", help=text("資料の機器の名前", "name of the machine"))
     ] = "",
@@ -100,12 +108,18 @@ def build(
     lang: LangOption = None,
 ) -> None:
     """Build a timeline."""
-    from timeline import build as building  # noqa: PLC0415 - `--help` must not load the readers
-    from timeline.parsers import mapped  # noqa: PLC0415
+    from preserve.keys import read_keys  # noqa: PLC0415 - `--help` must not load the readers
+    from timeline import build as building  # noqa: PLC0415
 
-    settings = {"mappings": mapped.declare(mappings)} if mappings else {}
+    settings: dict[str, Any] = {}
+    if mappings:
+        from timeline.parsers import mapped  # noqa: PLC0415 - only where a mapping is given
+
+        settings["mappings"] = mapped.declare(mappings)
     paths = building.check_request(sources, zone)
-    options = building.BuildOptions(out=out, zone=zone, host=host, jobs=jobs, resume=resume, settings=settings)
+    options = building.BuildOptions(
+        out=out, zone=zone, host=host, jobs=jobs, resume=resume, settings=settings, keys=read_keys(keys)
+    )
     with case_for(case, sources[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="timeline") as opened:
         outcome = building.build(paths, opened, options)
     if as_json:
@@ -164,6 +178,7 @@ def _print_summary(summary: Mapping[str, Any], folder: Path) -> None:
 question_cli.register(app)
 export_cli.register(app)
 clock_cli.register(app)
+usb_cli.register(app)
 
 
 def main() -> None:

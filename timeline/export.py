@@ -6,7 +6,8 @@ with open_store(case) as store:
     export(store, Filter(), "csv", Path("timeline.csv"), language="ja", zone="Asia/Tokyo")
 ```
 Formats: Timesketch's importer (`message`, `datetime`, `timestamp_desc`, `timestamp` in µs); log2timeline's l2tcsv of
-17 columns; The Sleuth Kit's bodyfile 3.x. CSV and xlsx cells that a spreadsheet would take for a formula get a `'` in front.
+17 columns; The Sleuth Kit's bodyfile 3.x. CSV and xlsx cells that a spreadsheet would take for a formula get a `'` in
+front.
 """
 
 from __future__ import annotations

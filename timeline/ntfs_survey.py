@@ -5,19 +5,26 @@ The first bytes of each are read straight from the medium: a volume of 50,000 fi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from preserve.filesystem import ORPHANS
 from preserve.mft_table import of_volume
-from preserve.ntfs import DATA
+from preserve.ntfs import DATA, INDEX_ALLOCATION, safe_name
+from timeline.event import Event
 from timeline.found_files import FoundFile
 from timeline.parsers import mft
 from timeline.recognition import Recognised
+from timeline.rows import batch_of
 from timeline.sources import HEAD_BYTES
+from timeline.times import filetime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from preserve.mft_table import MftTable
@@ -25,13 +32,25 @@ if TYPE_CHECKING:
     from timeline.event import Problem
     from timeline.survey import PlaceSurvey
 
+_MOST_STALE = 1_000_000
 _SPARSE, _ENCRYPTED, _COMPRESSED = 0x8000, 0x4000, 0x00FF
+
+
+@dataclass(frozen=True, slots=True)
+class StaleRow:
+    """A name left in an index: its record (-1 unknown) and sequence, path, four FILETIME values."""
+
+    record: int
+    sequence: int
+    path: str
+    times: tuple[int, int, int, int]
 
 
 def fill(survey: PlaceSurvey, filesystem: NtfsFileSystem, problems: list[Problem]) -> None:
     """Put the files of the volume into `survey`, and its table."""
     table = of_volume(filesystem)
     survey.table = table
+    survey.stale = _stale_names(filesystem, table)
     problems += mft.problems(table, f"{survey.place.layer}:/$MFT")
     volume, geometry = filesystem.volume, filesystem.geometry
     records, streams = table.records, table.streams
@@ -78,6 +97,67 @@ def _head(filesystem: NtfsFileSystem, table: MftTable, one: int, size: int, clus
     found = filesystem.volume.read_at(cluster * filesystem.geometry.cluster_size, wanted)
     valid = int(streams.valid_size[one])
     return found if valid >= wanted else found[:valid] + bytes(wanted - valid)
+
+
+def _stale_names(filesystem: NtfsFileSystem, table: MftTable) -> list[StaleRow]:
+    """Names left in the slack of folder indexes that their files do not bear any more."""
+    streams, records, names = table.streams, table.records, table.names
+    owners = np.unique(streams.owner[(streams.kind == INDEX_ALLOCATION)])
+    found = []
+    for number in owners.tolist():
+        record = filesystem.record(number)
+        if record is None or not record.is_directory:
+            continue
+        index = filesystem.index_of(record)
+        if index is not None:
+            found += filesystem.stale_names(number, index)
+        if len(found) > _MOST_STALE:
+            break
+    if not found:
+        return []
+    current = set(zip(names.owner.tolist(), names.parent.tolist(), names.text, strict=True))
+    by_place = {(parent, text) for _, parent, text in current}
+    paths = table.folder_paths()
+    rows: dict[tuple[int, int, str], StaleRow] = {}
+    for number, sequence, name in found:
+        text = safe_name(name.name)[0]
+        at = int(table.index_of(np.array([number]))[0]) if number >= 0 else -1
+        same_file = at >= 0 and sequence in (
+            int(records.sequence[at]),
+            int(records.sequence[at]) - (not records.in_use[at]),
+        )
+        if (same_file and (number, name.parent, text) in current) or (number < 0 and (name.parent, text) in by_place):
+            continue
+        path = f"{paths.of_parent(name.parent, name.parent_sequence)}{text}"
+        rows.setdefault((number, name.parent, text), StaleRow(number, sequence, path, name.times))
+    return list(rows.values())
+
+
+def stale_batches(rows: list[StaleRow], state: str) -> Iterator[pa.RecordBatch]:
+    """Four rows for each stale name."""
+    events = []
+    for order, row in enumerate(rows):
+        known = row.record >= 0
+        for which, value in zip(("created", "modified", "changed", "accessed"), row.times, strict=True):
+            if not value:
+                continue
+            events.append(
+                Event(
+                    time_ns=filetime(value),
+                    time_text=str(value),
+                    precision_ns=100,
+                    zone="UTC",
+                    zone_basis="format",
+                    kind=f"file.stale_{which}",
+                    desc=f"$I30 {which}",
+                    record=f"$I30 {row.record}-{row.sequence}" if known else "$I30",
+                    sequence=order,
+                    path=row.path,
+                    state=state or "deleted",
+                )
+            )
+    for start in range(0, len(events), 50_000):
+        yield batch_of(events[start : start + 50_000])
 
 
 def changed_rows(table: MftTable, seen: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -89,14 +89,38 @@ class ReadResult:
     part: tuple[str, int] | None
 
 
+@dataclass(frozen=True, slots=True)
+class MachineTask:
+    """A SYSTEM hive to be asked for the machine's name and zone."""
+
+    number: int
+    place: Place
+    file: FoundFile
+    listing: Mapping[str, tuple[FoundFile, ...]] = field(default_factory=dict)
+    seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a SYSTEM hive says; `zone` is None and `host` empty where it does not."""
+
+    host: str = ""
+    zone: str | None = None
+
+
+AnyTask = ReadTask | MachineTask
+
+
 class FilePass:
     """The work of one process."""
 
     def __init__(self) -> None:
         self._images = Images()
 
-    def __call__(self, task: ReadTask) -> ReadResult:
+    def __call__(self, task: AnyTask) -> ReadResult | Machine:
         """Do one task."""
+        if isinstance(task, MachineTask):
+            return self._machine(task)
         rows = Rows(Path(task.part))
         try:
             results = [self._job(task, job, rows) for job in task.jobs]
@@ -104,6 +128,13 @@ class FilePass:
         except BaseException:
             rows.discard()
             raise
+
+    def _machine(self, task: MachineTask) -> Machine:
+        from timeline.hive import open_hive  # noqa: PLC0415 - only where there is a hive
+        from timeline.hives.system import computer_name, registry_zone  # noqa: PLC0415
+
+        hive = open_hive(source_file(self._images, task.place, task.file, task.listing))
+        return Machine(mask_text(computer_name(hive)), registry_zone(hive))
 
     def _job(self, task: ReadTask, job: Job, rows: Rows) -> JobResult:
         rows.begin(job.source_id, host=task.context.host)

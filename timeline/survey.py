@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from preserve.mft_table import MftTable
     from preserve.recipe import Recipe
     from timeline.event import State
+    from timeline.ntfs_survey import StaleRow
 
 _MOST_LOCAL_FILES = 5_000_000
 _SYMLINKS_NAMED = 10
@@ -45,6 +46,8 @@ class PlaceSurvey:
     entries: Sequence[FileEntry] = ()
     table: MftTable | None = None
     """The master file table of NTFS, which takes the place of entries."""
+    stale: list[StaleRow] = field(default_factory=list)
+    """Names left in the slack of NTFS folder indexes."""
     kind: str = ""
     """Kind of file system (`ntfs`, `ext4` …); empty for local files."""
     state: State = "live"
