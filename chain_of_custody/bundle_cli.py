@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+
+if TYPE_CHECKING:
+    from chain_of_custody.case import Case
 
 
 def pack(
@@ -23,6 +27,12 @@ def pack(
         list[Path] | None,
         typer.Option("--report", metavar="FILE", help=text("同封する報告書(複数可)", "report to enclose (repeatable)")),
     ] = None,
+    pdf: Annotated[
+        bool,
+        typer.Option(
+            "--pdf", help=text("署名付き PDF の報告書を作って同封", "make a signed PDF report and enclose it")
+        ),
+    ] = False,
     case: CaseOption = None,
     as_id: AsOption = None,
     key: KeyOption = None,
@@ -33,13 +43,19 @@ def pack(
     """Make a bundle."""
     from chain_of_custody import bundles  # noqa: PLC0415 - `--help` needs no cryptography
 
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with (
+        options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        enclosed = list(reports or ())
+        if pdf:
+            enclosed.append(_pdf(opened, Path(folder) / "report.pdf"))
         made = bundles.pack(
             opened,
             out,
             with_details=not no_details,
             with_attachments=not no_files,
-            reports=reports or (),
+            reports=enclosed,
         )
         fingerprint = opened.fingerprint
     if as_json:
@@ -63,6 +79,13 @@ def pack(
         ),
         markup=False,
     )
+
+
+def _pdf(case: Case, target: Path) -> Path:
+    from chain_of_custody import report_pdf, report_signature  # noqa: PLC0415 - typst and pyHanko
+
+    report_pdf.write(case, target, console.language(), signers=[report_signature.for_operator(case)])
+    return target
 
 
 def redact(
@@ -140,6 +163,7 @@ def add_to(app: typer.Typer) -> None:
             "One ZIP that the other side can verify: ledger, checkpoints, keys, verify.sh; no secret, no scan results.",
             "custody pack --out 2026-017.zip",
             "custody pack --out 2026-017.zip --no-details --report report.html",
+            "custody pack --out 2026-017.zip --pdf",
         ),
     )(pack)
     app.command(

@@ -318,16 +318,49 @@
     return [itemOf(out), ref(out.seq), T.hours.replace("{}", Math.floor((until - Date.parse(out.ts)) / 3600000)), why ? free(why[2].body.explanation || "") + " (" + ref(why[2].seq) + ")" : T.unexplained];
   }))));
   put("late", or(entries.filter((e) => e.body.late), (es) => table(["#", T.happened, T.recorded, T.what, T.item], es.map((e) => [String(e.seq), moment(String(e.body.at || "")), minute(e.ts), T.types[e.type] || e.type, itemOf(e)]))));
+  const obj = (v) => (v && typeof v === "object" && !Array.isArray(v) ? v : {});
   const ended = (e) => !e.type.endsWith(".end") || ["done", "partial"].includes(e.body.status);
-  const speaks = (r, e) => r.types.includes(e.type) && ended(e) && (e.type !== "cosigned" || e.body.role === "立会人") && (r.id !== "A1" || "write_protection" in e.body || "protection" in e.body);
+  const tests = {
+    P2: (e) => e.body.status === "done",
+    P4: (e) => e.body.is_blank === true,
+    A1: (e) => ![undefined, null, "", "none"].includes(obj(e.body.auto).protection) && e.body.auto === obj(e.body.auto) || Boolean(obj(e.body.typed).blocker),
+    A4: (e) => e.body.verdict === "match",
+  };
+  const speaks = (r, e) => r.types.includes(e.type) && ended(e) && (e.type !== "cosigned" || e.body.role === "立会人") && (own(tests, r.id) || (() => true))(e);
+  // Verified copies of each content, by the hash of what was read.
+  const contents = new Map(), begun = new Map();
+  const strongest = (h) => { for (const k of ["sha256", "sha512", "sha3_256", "blake3", "sha1", "md5"]) if (own(h, k)) return k + ":" + h[k]; return ""; };
+  const isImage = (name, place) => { const t = place.split(place.includes("\\") ? /[\\/]/ : "/").filter(Boolean).pop() || "", dot = name.lastIndexOf("."); return name === t || (dot < 0 ? "" : name.slice(0, dot)) === t; };
+  for (const e of entries) {
+    const m = /^(image|export|clone)\.(begin|end)$/.exec(e.type);
+    if (m && m[2] === "begin") begun.set(e.seq, e);
+    else if (m) {
+      const begin = begun.get(e.body.begin), content = strongest(obj(e.body.hashes));
+      begun.delete(e.body.begin);
+      if (!begin || !content || !["done", "partial"].includes(e.body.status)) continue;
+      const device = obj(obj(begin.body.auto).device), isClone = m[1] === "clone";
+      const places = isClone ? [[device.serial, device.path].filter(Boolean).join(" ") || String(e.seq)] : Array.isArray(begin.body.targets) ? begin.body.targets.map(String) : [];
+      if (!contents.has(content)) contents.set(content, new Map());
+      for (const place of places) contents.get(content).set(place, { seq: e.seq, good: (isClone || obj(begin.body.settings).verify === true) && e.body.is_equal === true });
+    } else if (e.type === "verify.end") {
+      const found = Object.entries(obj(e.body.hashes)).map(([k, v]) => k + ":" + v);
+      for (const [content, kept] of contents) for (const [place, copy] of kept) if (isImage(String(e.body.image ?? ""), place)) {
+        if (e.body.verdict === "mismatch") copy.good = false;
+        else if (e.body.verdict === "match" && found.includes(content)) copy.good = true;
+      }
+    }
+  }
+  const verified = [...contents.values()].map((kept) => [...kept.values()].filter((copy) => copy.good));
   const waivers = new Map(entries.filter((e) => e.type === "record.waiver").map((e) => [e.body.id, e]));
-  const copies = Number((first.body.policy || {}).copies || 2);
+  const copies = /^[0-9]+$/.test(String((first.body.policy || {}).copies ?? "2")) ? Number((first.body.policy || {}).copies ?? 2) : 2;
   put("coverage", table(["ID", T.requirement, T.status, T.grounds], T.requirements.map((r) => {
-    const shown = entries.filter((e) => speaks(r, e)), enough = r.id === "A3" ? shown.length >= copies : shown.length > 0, w = waivers.get(r.id);
-    const numbers = (l) => l.slice(0, 12).map((e) => ref(e.seq)).join(S.words.join);
+    const shown = entries.filter((e) => speaks(r, e)), w = waivers.get(r.id);
+    const enough = r.id === "A3" ? verified.length > 0 && verified.every((one) => one.length >= copies) : shown.length > 0;
+    const seqs = r.id === "A3" ? [...new Set(verified.flat().map((copy) => copy.seq))].sort((x, y) => x - y) : shown.map((e) => e.seq);
+    const numbers = (l) => l.slice(0, 12).map(ref).join(S.words.join);
     const typed = shown.length && shown.every((e) => e.src === "typed") ? " " + T.typed : "";
-    if (enough) return [r.id, r.name, T.done + typed, numbers(shown)];
-    if (w) return [r.id, r.name, w.body.status === "not_applicable" ? T.notApplicable : T.notDone, free(w.body.reason || "") + " (" + numbers([w]) + ")"];
+    if (enough) return [r.id, r.name, T.done + typed, numbers(seqs)];
+    if (w) return [r.id, r.name, w.body.status === "not_applicable" ? T.notApplicable : T.notDone, free(w.body.reason || "") + " (" + numbers([w.seq]) + ")"];
     return [r.id, r.name, T.open, ""];
   })));
   put("timeline", list_(entries.filter((e) => !quiet.has(e.type))));

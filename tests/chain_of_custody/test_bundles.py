@@ -149,3 +149,16 @@ def test_what_is_no_copy_or_not_valid_is_refused(case_dir, diverged, tmp_path):
     )
     assert custody("merge", diverged, "--case", case_dir)[0] == 1
     assert not (case_dir / "branches").exists()
+
+
+def test_a_bundle_with_a_pdf_report(case_dir, tmp_path):
+    target = tmp_path / "b.zip"
+    code, _out, err = custody("pack", "--out", target, "--pdf", "--case", case_dir)
+    assert code == 0, err
+    with zipfile.ZipFile(target) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    unpacked = tmp_path / "unpacked" / "b"
+    code, out, _err = custody("verify", "--report", unpacked / "reports" / "report.pdf", "--case", unpacked)
+    assert code == 0, out
+    assert "recorded as entry" in out
+    assert "pdfsig report.pdf" in (unpacked / "README-検証.txt").read_text(encoding="utf-8")

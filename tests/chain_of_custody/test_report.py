@@ -4,10 +4,12 @@ import base64
 import json
 import re
 import subprocess
+from html.parser import HTMLParser
+from unittest import mock
 
 import pytest
 
-from chain_of_custody import checkpoints, entries, init_case, open_case
+from chain_of_custody import checkpoints, clock, entries, init_case, open_case
 from chain_of_custody.people import Person
 from chain_of_custody.reading import read_entries
 from chain_of_custody.verify import verify_case
@@ -152,3 +154,141 @@ def test_the_page_speaks_of_all_types(page):
 
 def test_write_key_makes_usable_keys(tmp_path):
     assert public(write_key(tmp_path / "k")).startswith("ssh-ed25519 ")
+
+
+class Tables(HTMLParser):
+    """Cells of the tables of a page, by the id of the section they stand in."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.section, self.row, self.cell = {}, "", None, None
+
+    def handle_starttag(self, tag, attributes):
+        names = dict(attributes)
+        if tag == "div" and names.get("id"):
+            self.section = names["id"]
+        if tag == "tr":
+            self.row = []
+        if tag == "td":
+            self.cell = ""
+        if tag == "div" and self.cell:
+            self.cell += "\n"
+        if tag == "span" and "tag" in names.get("class", "") and self.cell is not None:
+            self.cell += "|"
+
+    def handle_endtag(self, tag):
+        if tag == "td":
+            self.row.append(self.cell)
+            self.cell = None
+        if tag == "tr" and self.row:
+            self.found.setdefault(self.section, []).append(self.row)
+
+    def handle_data(self, data):
+        if self.cell is not None:
+            self.cell += data
+
+
+@needs("chromium")
+@pytest.mark.parametrize(("language", "verified"), [("ja", "match"), ("en", "mismatch")])
+def test_the_browser_and_the_pdf_say_the_same(tmp_path, language, verified):
+    """Two programs, one in JavaScript and one in Python, word the same ledger."""
+    from chain_of_custody import report, report_facts
+
+    path = tmp_path / "case"
+    day = 86_400_000_000_000
+    with init_case(path, actor="yamada", name="名 123456789018 \u202e", policy={"copies": "2"}) as case:
+        case.add_person(Person("sato", entries.WITNESS, public(write_key(tmp_path / "w")), "佐藤", "研究所"))
+        for body in [
+            {"text": "番号 １２３４－５６７８－９０１８ 123456789018 20260000123456789018"},
+            {"text": "\u202e\u200b\t\n\ue000 <b> __proto__", "__proto__": "x", "constructor": [], "n": None},
+            {"deep": {"a": [1, True, {"ja": "和", "en": "e"}], "b": {}}, "many": [str(n) for n in range(30)]},
+            {"time": "2026-11-24T09:00:00.500000+09:00", "hash": "ab" * 32, "key": public(tmp_path / "w")},
+        ]:
+            case.append("note", body, src="typed", item="PC-1")
+        given = {"shown": "2026-11-24T09:00:07.000000+09:00", "reference": "2026-11-24T09:00:00.000000+09:00"}
+        for kind, body in {
+            "clock": {**given, "source": "NTP", "offset_ns": "7000000000"},
+            "power": {"state": "on", "decision": "unplugged", "reason": "r", "who": "w", "late": "yes",
+                      "at": "2026-11-20T09:00:00.000000+09:00"},
+            "unseal": {"number": "123456789018", "intact": "no"},
+            "anomaly": {"what": "a", "action": "b"},
+            "waiver": {"id": "F3", "status": "not_applicable", "reason": "電源断 123456789018"},
+            "exhibit": {"number": "甲1", "title": "x", "author": "y", "purpose": "z", "sha256": "5f" * 32, "page": "1"},
+        }.items():  # fmt: skip
+            case.append(f"record.{kind}", body, src="typed", item="PC-1")
+        for number, status in enumerate(("done", "partial")):
+            begin = {
+                "source": "/dev/sdb",
+                "targets": [f"/a/{number}.E01", f"/b/{number}.E01"],
+                "settings": {"verify": True},
+                "auto": {"protection": "hardware"},
+            }
+            with case.action("image", begin, item="PC-2") as action:
+                action.set_result(
+                    {
+                        "hashes": {"md5": "0c" * 16, "sha256": "5f" * 32},
+                        "result": {"ja": "一致", "en": "equal"},
+                        "is_equal": number == 0,
+                    },
+                    outputs=[entries.FileHash("ab" * 32, 5)],
+                    status=status,
+                )
+        with case.action("verify", {"image": "1.E01"}) as action:
+            action.set_result({"image": "1.E01", "hashes": {"sha256": "5f" * 32}, "verdict": verified})
+        case.append("record.storage", {"direction": "out", "place": "棚", "who": "w"}, item="PC-3", src="typed")
+    real = clock.now
+
+    def two_days_later():
+        return clock.Reading(*_later(real(), 2 * day))
+
+    with mock.patch.object(clock, "now", two_days_later), open_case(path) as case:
+        checkpoints.make(case)
+        case.append("note", {"text": "back"}, item="PC-3")
+    page = tmp_path / "page.html"
+    data = (path / "ledger.jsonl").read_bytes()
+    page.write_text(report.page(data, verify_case(path), language, "x"), encoding="utf-8")
+    dom = browser(page, tmp_path)
+    assert verdict(dom) == "ok", re.search(r'id="problems">.*?</div>', dom).group(0)
+    parser = Tables()
+    parser.feed(dom)
+    shown = parser.found
+    listed = list(read_entries(path))
+    facts = report_facts.of(listed, report_facts.Made("2026-01-01T00:00:00.000000+09:00", "0", "0", "ok"), language)
+
+    def rows(wanted):
+        return [
+            [
+                row["seq"],
+                row["time"],
+                f"{row['who']}\n{row['role']}",
+                " |".join([row["what"], *row["tags"]]),
+                row["item"],
+                "\n".join(filter(None, [row["text"], *row["files"]])),
+            ]
+            for row in wanted
+        ]
+
+    assert shown["timeline"] == rows(facts["timeline"])
+    assert shown["anomalies"] == rows(facts["anomalies"])
+    assert len(shown["anomalies"]) >= 3
+    for name in ("people", "checkpoints", "gaps", "late", "coverage"):
+        assert shown[name] == facts[name], name
+    assert len(shown["gaps"]) == 1
+    assert [row[1] for row in shown["facts"]] == [row[1] for row in facts["case"]]
+    assert [row[:10] for row in shown["exhibits"]] == [row[:10] for row in facts["exhibits"]]
+    assert [[row[0], row[1], row[3]] for row in shown["images"]] == [
+        [row["seq"], row["time"], row["item"]] for row in facts["images"]
+    ]
+    for cells, row in zip(shown["images"], facts["images"], strict=True):
+        for word in [row["name"], row["protection"], row["result"], *row["files"], *(one for _, one in row["hashes"])]:
+            assert word in cells[4]
+    text = str([row for row in shown["timeline"] if "9018" in str(row)])
+    assert "********9018" in text
+    assert "＊＊＊＊－＊＊＊＊－９０１８" in text
+
+
+def _later(reading, step):
+    from datetime import timedelta
+
+    moment = entries.moment_of(reading.ts) + timedelta(microseconds=step // 1000)
+    return moment.isoformat(timespec="microseconds"), reading.time_ns + step, reading.mono_ns + step, reading.boot
