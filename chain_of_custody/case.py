@@ -39,6 +39,7 @@ from chain_of_custody import (
     operator_key,
     secret,
     sessions,
+    signers,
     signing,
     tool_identity,
 )
@@ -255,14 +256,9 @@ class Case:
 
     @property
     def signer(self) -> Signer:
-        """The operator's key, unlocked (asked for when needed). Raises KeyAccessError.
-
-        A public key file (`.pub`) names a key that ssh-agent holds.
-        """
-        if self._signer is None and self._key_path is not None and self._key_path.suffix == ".pub":
-            self._signer = agent.agent_key(self._key_path)
+        """The operator's key, unlocked (asked for when needed). Raises KeyAccessError. See signers.open_signer."""
         if self._signer is None:
-            self._signer = operator_key.operator_key(self._key_path, self._passphrase, self._new_passphrase).key
+            self._signer = signers.open_signer(self._key_path, self._passphrase, self._new_passphrase)
         return self._signer
 
     def operator(self) -> Person:
@@ -854,7 +850,7 @@ def init_case(
         raise UsageError(f"{role}は事案を開始できません", f"the role {role} cannot open a case")
     check_policy(policy or {})
     _check_new_folder(path)
-    signer = operator_key.operator_key(key, passphrase, new_passphrase).key
+    signer = signers.open_signer(key, passphrase, new_passphrase)
     try:
         path.mkdir(parents=True, exist_ok=True)
         first = _write_new_case(

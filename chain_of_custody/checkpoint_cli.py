@@ -103,13 +103,13 @@ def cosign(
         )
     nodes = _proof_for(given, folder, proof)
     if folder is None or out_file is not None:
-        from chain_of_custody import operator_key  # noqa: PLC0415
+        from chain_of_custody import signers  # noqa: PLC0415
 
-        signer = operator_key.operator_key(
+        signer = signers.open_signer(
             key,
             options.passphrase_source(passphrase_file),
             options.new_passphrase_source(passphrase_file),
-        ).key
+        )
         armored = checkpoints.cosign(given, signer, nodes)
         assert out_file is not None
         write_result(out_file, armored.encode("ascii"))

@@ -78,6 +78,7 @@ def _list_keys(case: Path | None, key: Path | None, *, as_json: bool) -> None:
         protection = {
             "passphrase": text("パスフレーズあり", "with passphrase"),
             "none": text("パスフレーズなし", "without passphrase"),
+            "token": text("トークン", "on a token"),
         }.get(own.protection or "", text("保護は不明", "protection unknown"))
         out.print(f"{text('自分の鍵', 'your key')}: {own.path}", markup=False)
         out.print(f"  {own.fingerprint or '?'}  {protection}", markup=False)
@@ -161,6 +162,27 @@ def keys_add(
     )
 
 
+@keys_app.command(
+    "public",
+    **command_help(
+        "自分の鍵の公開鍵を OpenSSH の形で表示します(トークンの鍵を事案に登録してもらうときなど)。",
+        "Show the public half of your own key as OpenSSH writes it (to have a token's key listed in a case).",
+        "custody keys public > yamada.pub",
+        "custody keys public --key 'pkcs11:token=hozen;object=yamada' > yamada.pub",
+    ),
+)
+def keys_public(
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    lang: LangOption = None,
+) -> None:
+    """Show the public key."""
+    from chain_of_custody import signers  # noqa: PLC0415
+
+    signer = signers.open_signer(key, options.passphrase_source(passphrase_file))
+    console.write_text(f"{signer.public_line}\n")
+
+
 def role_of(value: str) -> str:
     """A role given in Japanese or English. Raises UsageError."""
     from chain_of_custody import entries  # noqa: PLC0415
@@ -206,9 +228,9 @@ def keys_rotate(
     lang: LangOption = None,
 ) -> None:
     """Rotate the own key."""
-    from chain_of_custody import signing  # noqa: PLC0415
+    from chain_of_custody import signers, signing  # noqa: PLC0415
 
-    new = signing.load_private_key(new_key, options.passphrase_source(new_passphrase_file))
+    new = signers.open_signer(new_key, options.passphrase_source(new_passphrase_file))
     with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
         entry = opened.rotate_key(new)
     shown = signing.fingerprint(new.public_line)

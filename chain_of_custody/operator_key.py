@@ -169,6 +169,9 @@ def describe_key(path: Path | None = None) -> KeyDescription:
     Raises KeyAccessError when the file exists and is no readable key.
     """
     path = path if path is not None else default_key_path()
+    if str(path).startswith("pkcs11:"):
+        # What a token holds is seen only after login.
+        return KeyDescription(path, exists=True, fingerprint=None, protection="token")
     if not path.exists():
         return KeyDescription(path, exists=False, fingerprint=None, protection=None)
     try:

@@ -39,8 +39,9 @@ KeyOption = Annotated[
         "--key",
         metavar="FILE",
         help=text(
-            "署名に使う OpenSSH 秘密鍵(既定: 設定フォルダーの鍵。初回に作成)",
-            "OpenSSH private key that signs (default: the one in the configuration folder, made at first use)",
+            "署名に使う鍵: OpenSSH 秘密鍵、ssh-agent の鍵の .pub、pkcs11: の URI(既定: 設定フォルダーの鍵。初回に作成)",
+            "key that signs: an OpenSSH private key, the .pub of one in ssh-agent, a pkcs11: URI (default: the one in "
+            "the configuration folder, made at first use)",
         ),
     ),
 ]

@@ -291,8 +291,8 @@ class FileKey:
         else:
             algorithm, chosen = _CURVES[key.curve.name]
             r, s = decode_dss_signature(key.sign(data, ec.ECDSA(chosen())))
-            blob = _mpint(r) + _mpint(s)
-        return seal(self.public_line, namespace, _string(algorithm.encode()) + _string(blob))
+            return seal(self.public_line, namespace, wire_ecdsa(algorithm, r, s))
+        return seal(self.public_line, namespace, wire_signature(algorithm, blob))
 
     def openssh_private_bytes(self) -> bytes:
         """The private key in the clear, as an OpenSSH file: for age in memory, never for a disk."""
@@ -306,6 +306,21 @@ class FileKey:
 def data_to_sign(message: bytes, namespace: str) -> bytes:
     """What a key outside this process (agent, token) has to sign for an SSHSIG over `message`."""
     return _signed_data(message, namespace, "sha512")
+
+
+def wire_signature(algorithm: str, blob: bytes) -> bytes:
+    """A signature in SSH wire form, as `seal` takes it."""
+    return _string(algorithm.encode()) + _string(blob)
+
+
+def wire_ecdsa(algorithm: str, r: int, s: int) -> bytes:
+    """An ECDSA signature in SSH wire form."""
+    return wire_signature(algorithm, _mpint(r) + _mpint(s))
+
+
+def digest_of(algorithm: str) -> str:
+    """Name (of hashlib) of the hash that an ECDSA algorithm of SSH signs."""
+    return next(chosen().name for name, chosen in _CURVES.values() if name == algorithm)
 
 
 def seal(public_line: str, namespace: str, signature: bytes) -> str:
