@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from timeline import times
+from timeline.hives.system import container_id
 from timeline.stamps import Stamp, filetime, unix
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ def _inventory_devices(root: Key) -> Iterator[Event]:
                 "manufacturer": key.text("Manufacturer"),
                 "class": key.text("Class") or key.text("Categories"),
                 "friendly_name": key.text("FriendlyName"),
-                "container_id": (key.text("ContainerId") or (key.name if name.endswith("Container") else "")).lower(),
+                "container_id": container_id(
+                    key.text("ContainerId") or (key.name if name.endswith("Container") else "")
+                ),
                 "device_id": key.name.replace("/", "\\") if bus is not None else "",
             }
             yield filetime(key.written).event(

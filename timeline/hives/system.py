@@ -107,6 +107,8 @@ def _devices(control_set: Key) -> Iterator[Event]:
         if top is None:
             continue
         for device in top.subkeys():
+            if bus == "SWD" and device.name.upper() != "WPDBUSENUM":
+                continue
             if bus == "SCSI" and not device.name.lower().startswith(("disk&", "cdrom&")):
                 continue
             for instance in device.subkeys():
@@ -138,7 +140,7 @@ def _device(set_name: str, bus: str, device: Key, instance: Key) -> Iterator[Eve
         "friendly_name": _plain(instance.text("FriendlyName")),
         "description": _plain(instance.text("DeviceDesc")),
         "service": instance.text("Service"),
-        "container_id": instance.text("ContainerID").lower(),
+        "container_id": container_id(instance.text("ContainerID")),
         "parent_id_prefix": instance.text("ParentIdPrefix"),
         "control_set": set_name,
     }
@@ -161,6 +163,11 @@ def _device(set_name: str, bus: str, device: Key, instance: Key) -> Iterator[Eve
         value = (inner.value("Data") if inner is not None else None) or prop.value("")
         if value is not None and len(value.raw) == 8 and value.filetime:
             yield filetime(value.filetime).event(known[0], known[1], record=prop.path, path=path, data=data)
+
+
+def container_id(text: str) -> str:
+    """The id of the box that holds several devices; empty for the one that stands for the machine itself."""
+    return "" if text.startswith("{00000000-0000-0000") else text.lower()
 
 
 def _plain(text: str) -> str:
