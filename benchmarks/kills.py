@@ -72,7 +72,9 @@ def one_try(source: Path, folder: Path, chance: random.Random, longest: float) -
     code = _KILLED
     while code == _KILLED:
         resume = (folder / "disk.resume").exists()
-        code, output = run(source, folder, resume=resume, seconds=chance.uniform(0.3, longest) if kills < 3 else None)
+        # Half of the kills fall into the first half, in which the source is read.
+        latest = longest * chance.choice((0.5, 1))
+        code, output = run(source, folder, resume=resume, seconds=chance.uniform(0.3, latest) if kills < 3 else None)
         if code == _KILLED:
             kills += 1
             found, pieces = head_of(folder)
