@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from triage.raw_hits import RawHits
     from triage.snapshots import Snapshot
 
+STORE_NAME = re.compile(r"\{3808876b-c176-4e48-b7ae-04046e6cc752\}$", re.IGNORECASE)
+"""How files end that hold shadow copies."""
 TWELVE_DIGITS = re.compile(r"\d(?:[^\d/]?\d){11}")
 """A cheap look whether a name is worth judging."""
 
@@ -91,7 +93,7 @@ class EvidenceMap:
             self._file_of_entry[index] = owner
             if owner != index or entry.kind not in ("file", "stream") or not entry.size or entry.name_only:
                 continue
-            if snapshot is not None and index in snapshot.unchanged:
+            if snapshot is not None and (index in snapshot.unchanged or STORE_NAME.search(entry.path)):
                 continue
             if entry.reallocated_bytes >= entry.size:
                 continue  # a deleted name only: all of its content belongs to live files, which are read as such

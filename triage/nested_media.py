@@ -6,8 +6,9 @@ finding of the inner medium stays. The same goes for stores of shadow copies and
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from triage.evidence_map import STORE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,6 @@ DEEPEST = 4
 """Images inside images inside …"""
 MOST_MEDIA = 500
 """Media scanned beside the source."""
-_STORE = re.compile(r"\{3808876b-c176-4e48-b7ae-04046e6cc752\}$", re.IGNORECASE)
 
 
 def drop_what_is_inside(
@@ -36,13 +36,24 @@ def drop_what_is_inside(
         volume = evidence.volumes[inner.volume]
         area = (volume.offset, volume.offset + volume.size)
 
+    # A snapshot reads what was not overwritten from the live volume: then both show the very same bytes.
+    shared: dict[tuple[int, str], Finding] = {}
+    if inner.kind == "vss":
+        start = evidence.volumes[inner.volume].offset
+        shared = {(start + one.medium_offset, one.hmac): one for one in inside if one.medium_offset is not None}
+
     def is_inside(finding: Finding) -> bool:
         if finding.hmac not in digests:
             return False
+        twin = shared.get((finding.offset, finding.hmac)) if finding.offset is not None and not finding.path else None
+        if twin is not None and twin.path:
+            if not evidence.evidence.is_inside:
+                twin.offset = finding.offset
+            return True
         if holder:
             return finding.file_id == holder and not finding.container
         if inner.kind == "vss":
-            return _STORE.search(finding.path) is not None
+            return STORE_NAME.search(finding.path) is not None
         return area is not None and finding.offset is not None and area[0] <= finding.offset < area[1]
 
     return [finding for finding in findings if not is_inside(finding)]
