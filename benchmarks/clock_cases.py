@@ -24,10 +24,41 @@ if TYPE_CHECKING:
 DAY = 86400.0
 START = datetime(2026, 3, 2, tzinfo=UTC).timestamp()
 KINDS = (
-    "constant", "drift", "wander_slow", "wander_fast", "set_back_logged", "set_back_unlogged", "set_forward_unlogged",
-    "set_there_and_back", "sleep", "vm_pause", "mixed_steps", "lying_stamps", "wrong_server", "two_wrong_servers",
-    "server_nine_hours", "zone_wrong", "zone_null", "no_anchor", "late_anchors", "sparse", "one_reading", "two_readings",
-    "receipts_only", "mixture", "mixture_sparse", "offline_set_back", "unlogged_pause", "incidents", "chain", "tied_only", "new_year", "dst_fold", "late_delivery", "camera", "aged_replies",
+    "constant",
+    "drift",
+    "wander_slow",
+    "wander_fast",
+    "set_back_logged",
+    "set_back_unlogged",
+    "set_forward_unlogged",
+    "set_there_and_back",
+    "sleep",
+    "vm_pause",
+    "mixed_steps",
+    "lying_stamps",
+    "wrong_server",
+    "two_wrong_servers",
+    "server_nine_hours",
+    "zone_wrong",
+    "zone_null",
+    "no_anchor",
+    "late_anchors",
+    "sparse",
+    "one_reading",
+    "two_readings",
+    "receipts_only",
+    "mixture",
+    "mixture_sparse",
+    "offline_set_back",
+    "unlogged_pause",
+    "incidents",
+    "chain",
+    "tied_only",
+    "new_year",
+    "dst_fold",
+    "late_delivery",
+    "camera",
+    "aged_replies",
 )
 WIDE = 3.0
 """How much wider the judging family's ranges are where width matters."""
@@ -156,7 +187,9 @@ class Writer:
                 out.write(json.dumps(event) + "\n")
                 self.know(file, number, t)
 
-    def ccas(self, file: str, clock: str, zone: str | None, count: int, *, real: str = "+09:00", since: float | None = None) -> None:
+    def ccas(
+        self, file: str, clock: str, zone: str | None, count: int, *, real: str = "+09:00", since: float | None = None
+    ) -> None:
         path = self.source(file, "ccas", clock, zone, "append")
         with path.open("w", encoding="cp932", newline="") as out:
             writer = csv.writer(out)
@@ -169,11 +202,24 @@ class Writer:
                 )
                 self.know(file, line, t)
 
-    def op2(self, file: str, clock: str, zone: str | None, count: int, *, real: str = "+09:00", order: str = "receipt",
-            extra: list[tuple[float, list[str]]] | None = None, gaps: list[tuple[float, float]] | None = None) -> None:
+    def op2(
+        self,
+        file: str,
+        clock: str,
+        zone: str | None,
+        count: int,
+        *,
+        real: str = "+09:00",
+        order: str = "receipt",
+        extra: list[tuple[float, list[str]]] | None = None,
+        gaps: list[tuple[float, float]] | None = None,
+    ) -> None:
         path = self.source(file, "op2", clock, zone, order)
         rows: list[tuple[float, float, list[str]]] = []
-        events = [(t, ["PC01", "tanaka", "FileOpen", "C:\\x.txt", "100", "0", "固定ディスク"]) for t in self.moments(count, clock)]
+        events = [
+            (t, ["PC01", "tanaka", "FileOpen", "C:\\x.txt", "100", "0", "固定ディスク"])
+            for t in self.moments(count, clock)
+        ]
         for t, cells in sorted(events + (extra or []), key=lambda one: one[0]):
             if any(first <= t <= last for first, last in gaps or ()) and not cells[2].startswith("Agent"):
                 continue
@@ -189,7 +235,17 @@ class Writer:
         with path.open("w", encoding="cp932", newline="") as out:
             writer = csv.writer(out)
             writer.writerow(
-                ["端末名", "ユーザー名", "発生日時", "受信日時", "種別", "ファイル名", "読込バイト数", "書込バイト数", "ドライブ種別"]
+                [
+                    "端末名",
+                    "ユーザー名",
+                    "発生日時",
+                    "受信日時",
+                    "種別",
+                    "ファイル名",
+                    "読込バイト数",
+                    "書込バイト数",
+                    "ドライブ種別",
+                ]
             )
             stamps: dict[tuple[float, int], str] = {}
             for line, (received, t, cells) in enumerate(rows, start=2):
@@ -200,8 +256,18 @@ class Writer:
                 writer.writerow([host, user, wall, got, kind, name, read, written, drive])
                 self.know(file, line, t)
 
-    def http(self, file: str, clock: str, count: int, hosts: list[str], *, lies: float = 0.0, aged: float = 0.0,
-             since: float | None = None, until: float | None = None) -> None:
+    def http(
+        self,
+        file: str,
+        clock: str,
+        count: int,
+        hosts: list[str],
+        *,
+        lies: float = 0.0,
+        aged: float = 0.0,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> None:
         path, rng = self.source(file, "http", clock, "UTC", "none"), self.rng
         moments = self.moments(count, clock, since=since, until=until)
         rng.shuffle(moments)
@@ -244,7 +310,9 @@ class Writer:
         made = []
         with path.open("w", encoding="utf-8") as out:
             for line, t in enumerate(self.moments(count, clock), start=1):
-                out.write(f"{self.read(clock, t):.3f}     87 10.0.0.5 TCP_MISS/200 512 GET http://x/ - DIRECT/1.2.3.4 text/html\n")
+                out.write(
+                    f"{self.read(clock, t):.3f}     87 10.0.0.5 TCP_MISS/200 512 GET http://x/ - DIRECT/1.2.3.4 text/html\n"
+                )
                 self.know(file, line, t)
                 made.append((line, t))
         return made
@@ -431,8 +499,10 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
             )
     elif kind == "mixed_steps":
         model.steps = [(at, -rng.uniform(600, 90000), True, PERSON)]
-        model.pauses = [(start + span * 0.15, rng.uniform(600, 50000), 0.0, "sleep"),
-                        (start + span * 0.85, rng.uniform(600, 50000), rng.uniform(1, 100), "vm")]
+        model.pauses = [
+            (start + span * 0.15, rng.uniform(600, 50000), 0.0, "sleep"),
+            (start + span * 0.85, rng.uniform(600, 50000), rng.uniform(1, 100), "vm"),
+        ]
     elif kind == "lying_stamps":
         lies = rng.uniform(0.02, 0.12)
     elif kind in ("wrong_server", "two_wrong_servers"):
@@ -476,13 +546,25 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
         w.late = rng.choice([0, 0.2])
         model.wander.append((rng.uniform(0, 1.5), rng.uniform(5, 40) * DAY, rng.uniform(0, 6)))
         if rng.random() < 0.4:
-            model.pauses.append((start + span * rng.uniform(0.1, 0.9), rng.uniform(60, 90000), rng.uniform(0, 100),
-                                 rng.choice(["sleep", "vm"])))
+            model.pauses.append(
+                (
+                    start + span * rng.uniform(0.1, 0.9),
+                    rng.uniform(60, 90000),
+                    rng.uniform(0, 100),
+                    rng.choice(["sleep", "vm"]),
+                )
+            )
             if model.pauses[0][3] == "sleep":
                 model.pauses = [(*model.pauses[0][:2], 0.0, "sleep")]
         for _ in range(rng.choice([0, 1, 1, 2])):
-            model.steps.append((start + span * rng.uniform(0.1, 0.9), rng.choice([-1, 1]) * rng.choice([15, 3600, 86400, rng.uniform(12, 9000)]),
-                                rng.random() < 0.5, PERSON))
+            model.steps.append(
+                (
+                    start + span * rng.uniform(0.1, 0.9),
+                    rng.choice([-1, 1]) * rng.choice([15, 3600, 86400, rng.uniform(12, 9000)]),
+                    rng.random() < 0.5,
+                    PERSON,
+                )
+            )
         model.steps.sort()
         model.steps = [one for one in model.steps if not model.asleep(one[0])]
         if rng.random() < 0.3:
@@ -493,8 +575,11 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
         if kind == "mixture_sparse":
             many = rng.randrange(12, 40)
     model.pauses.sort()
-    model.pauses = [one for number, one in enumerate(model.pauses)
-                    if (number == 0 or one[0] > sum(model.pauses[number - 1][:3]) + 600) and sum(one[:3]) < end - 7200]
+    model.pauses = [
+        one
+        for number, one in enumerate(model.pauses)
+        if (number == 0 or one[0] > sum(model.pauses[number - 1][:3]) + 600) and sum(one[:3]) < end - 7200
+    ]
     if kind == "camera":
         w.clocks = {"cam": "unknown", "gate": "synchronised"}
         w.models = {"cam": model}
@@ -518,8 +603,12 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
         w.http("http.jsonl", "pc", many, hosts, lies=lies, aged=aged, since=exchanges[0], until=exchanges[1])
         if w.later:
             w.http("http2.jsonl", "pc", many, hosts, since=w.later)
-    if kind == "receipts_only" or (hosts and kind not in ("late_anchors", "sparse") and rng.random() < 0.7) or "zone" in kind \
-            or kind == "late_delivery":
+    if (
+        kind == "receipts_only"
+        or (hosts and kind not in ("late_anchors", "sparse") and rng.random() < 0.7)
+        or "zone" in kind
+        or kind == "late_delivery"
+    ):
         w.op2("op2.csv", "pc", op2_zone, rng.randrange(100, 400), real=real_zone)
     if kind in ("new_year", "constant", "drift", "dst_fold"):
         w.syslog("messages", "pc", rng.randrange(80, 200), op2_zone, real=real_zone)
@@ -538,11 +627,20 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
     return w.finish()
 
 
-def _links(w: Writer, rng: random.Random, file_a: str, a: list[tuple[int, float]], file_b: str,
-           b: list[tuple[int, float]], count: int) -> None:
+def _links(
+    w: Writer,
+    rng: random.Random,
+    file_a: str,
+    a: list[tuple[int, float]],
+    file_b: str,
+    b: list[tuple[int, float]],
+    count: int,
+) -> None:
     """Links between neighbours of two logs, in the direction that is true."""
     everything = sorted([(t, file_a, line) for line, t in a] + [(t, file_b, line) for line, t in b])
-    near = [(one, two) for one, two in zip(everything, everything[1:], strict=False) if one[1] != two[1] and two[0] > one[0]]
+    near = [
+        (one, two) for one, two in zip(everything, everything[1:], strict=False) if one[1] != two[1] and two[0] > one[0]
+    ]
     for one, two in rng.sample(near, min(count, len(near))):
         w.links.append((one[1], str(one[2]), two[1], str(two[2]), "visit"))
 
@@ -559,10 +657,20 @@ def _chain(w: Writer, rng: random.Random, start: float, many: int) -> None:
 
 
 VERDICTS = {
-    "zero": "not_copied", "full": "copied", "chunks": "copied", "part": "partial", "read": "not_copied",
-    "missing_present": "copied", "missing_unseized": "undetermined", "gap_unseized": "undetermined",
-    "gap_present": "copied", "full_deleted": "copied", "twice_half": "partial", "zero_present": "not_copied",
-    "missing_absent": "not_copied", "full_other_day_zero": "not_copied",
+    "zero": "not_copied",
+    "full": "copied",
+    "chunks": "copied",
+    "part": "partial",
+    "read": "not_copied",
+    "missing_present": "copied",
+    "missing_unseized": "undetermined",
+    "gap_unseized": "undetermined",
+    "gap_present": "copied",
+    "full_deleted": "copied",
+    "twice_half": "partial",
+    "zero_present": "not_copied",
+    "missing_absent": "not_copied",
+    "full_other_day_zero": "not_copied",
 }
 """Ways in which an alert may be true or false, and what a careful person would say."""
 
@@ -582,9 +690,23 @@ def _incidents(w: Writer, rng: random.Random, model: Model, at: float) -> Truth:
         name, size = f"資料{number}.xlsx", rng.randrange(10_000, 9_000_000)
         stick = f"stick{number % 3 + 1}"
 
-        def line(after: float, kind: str, read: object, written: object, drive: str, name: str = name, t: float = t) -> None:
-            extra.append((t + after, ["PC01", "tanaka", kind, f"E:\\{name}" if drive == "リムーバブル" else f"C:\\work\\{name}",
-                                      str(read), str(written), drive]))
+        def line(
+            after: float, kind: str, read: object, written: object, drive: str, name: str = name, t: float = t
+        ) -> None:
+            extra.append(
+                (
+                    t + after,
+                    [
+                        "PC01",
+                        "tanaka",
+                        kind,
+                        f"E:\\{name}" if drive == "リムーバブル" else f"C:\\work\\{name}",
+                        str(read),
+                        str(written),
+                        drive,
+                    ],
+                )
+            )
 
         if way.startswith("gap"):
             stops.append((t - rng.uniform(100, 4000), t + rng.uniform(100, 4000)))

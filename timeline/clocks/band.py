@@ -120,10 +120,16 @@ def mean_rate(u: Floats, low: Floats, high: Floats, *, limit: float = 100e-6) ->
         gap = centres[None, :] - centres[:, None]
         use = gap > 0
         with np.errstate(invalid="ignore", divide="ignore"):
-            at_most = np.where(use & np.isfinite(highs)[None, :] & np.isfinite(lows)[:, None],
-                               (highs[None, :] - lows[:, None]) / gap, np.inf)
-            at_least = np.where(use & np.isfinite(lows)[None, :] & np.isfinite(highs)[:, None],
-                                (lows[None, :] - highs[:, None]) / gap, -np.inf)
+            at_most = np.where(
+                use & np.isfinite(highs)[None, :] & np.isfinite(lows)[:, None],
+                (highs[None, :] - lows[:, None]) / gap,
+                np.inf,
+            )
+            at_least = np.where(
+                use & np.isfinite(lows)[None, :] & np.isfinite(highs)[:, None],
+                (lows[None, :] - highs[:, None]) / gap,
+                -np.inf,
+            )
         bounds = Rate(max(-limit, float(at_least.max())), min(limit, float(at_most.min())))
         if bounds.low > bounds.high:
             return bounds

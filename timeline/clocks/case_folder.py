@@ -19,7 +19,6 @@ from timeline.clocks.evidence import (
     Order,
     Pair,
     Reading,
-    RecordName,
     Source,
 )
 from timeline.clocks.record_formats import Zone, iso_time, local_time, read_source
@@ -254,10 +253,25 @@ def read_case(folder: Path) -> ClockCase:
     return case
 
 
+def add_media(case: ClockCase, listing: Path | None, media: Path | None) -> None:
+    """Add a listing of media (bodyfile) and which medium belongs to which incident (JSON) to a case.
+
+    Raises EvidenceError, EvidenceFormatError.
+    """
+    if listing is not None:
+        try:
+            case.media = _media(listing, case.origin_ns, case.problems)
+        except OSError as error:
+            raise EvidenceError(
+                f"読めません: {listing}: {error.strerror}", f"cannot read {listing}: {error.strerror}"
+            ) from error
+        case.has_media_listing = True
+    if media is not None:
+        given = _json(media)
+        if not isinstance(given, dict):
+            raise EvidenceFormatError(f"想定の形ではありません: {media}", f"not the expected form: {media}")
+        case.media_of = {str(k): None if v is None else str(v) for k, v in given.items()}
+
+
 def _found(records: _Records, given: object) -> tuple[int, int] | None:
     return records.find(given.get("source"), given.get("record")) if isinstance(given, dict) else None
-
-
-def record_name(source: Source, row: int) -> RecordName:
-    """The record's name as results write it."""
-    return source.names[row]

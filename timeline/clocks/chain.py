@@ -56,14 +56,21 @@ class Chain:
     """Another path with other pieces at nearly the same cost; empty where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """Linked list of decisions: 0 keep, 1 reject, 2 break."""
+
+    before: Trail | None
+    decision: int
+
+
 @dataclass(slots=True)
 class _State:
     cost: float
     low: float
     high: float
     u: float
-    trail: tuple[object, int] | None
-    """Linked list of decisions: 0 keep, 1 reject, 2 break."""
+    trail: Trail | None
     broken: bool = False
 
 
@@ -71,8 +78,8 @@ def _follow(pins: Sequence[Pin], low_rate: float, high_rate: float, limit: float
     """The states after the last pin, cheapest first; stops early when every state costs more than `limit`."""
     first = pins[0]
     states = [
-        _State(0.0, first.low, first.high, first.u, (None, 2)),
-        _State(first.reject_cost, -np.inf, np.inf, first.u, (None, 1)),
+        _State(0.0, first.low, first.high, first.u, Trail(None, 2)),
+        _State(first.reject_cost, -np.inf, np.inf, first.u, Trail(None, 1)),
     ]
     for pin in pins[1:]:
         following: list[_State] = []
@@ -85,25 +92,33 @@ def _follow(pins: Sequence[Pin], low_rate: float, high_rate: float, limit: float
                 low, high = state.low + high_rate * distance, state.high + low_rate * distance
             kept_low, kept_high = max(low, pin.low), min(high, pin.high)
             if kept_low <= kept_high:
-                following.append(_State(state.cost, kept_low, kept_high, pin.u, (state.trail, 0), state.broken))
+                following.append(_State(state.cost, kept_low, kept_high, pin.u, Trail(state.trail, 0), state.broken))
                 gap = 0.0
             else:
                 gap = kept_low - kept_high
             if state.low == -np.inf and state.high == np.inf:
                 # Nothing was kept yet, so there is no piece to break from: keeping it starts the first piece.
-                following.append(_State(state.cost + pin.reject_cost, state.low, state.high, pin.u, (state.trail, 1)))
+                following.append(
+                    _State(state.cost + pin.reject_cost, state.low, state.high, pin.u, Trail(state.trail, 1))
+                )
                 continue
             misfit = SMALL_MISFIT_COST if 0.0 < gap < SMALL_MISFIT_S else 0.0
             if state.cost + pin.reject_cost <= cheapest + BEAM_COST + pin.reject_cost:
                 following.append(
                     _State(
-                        state.cost + pin.reject_cost + misfit, state.low, state.high, state.u, (state.trail, 1),
+                        state.cost + pin.reject_cost + misfit,
+                        state.low,
+                        state.high,
+                        state.u,
+                        Trail(state.trail, 1),
                         state.broken,
                     ),
                 )
             if gap > 0.0:
                 price = min(pin.break_cost, pin.falling_break_cost if pin.high < low else pin.rising_break_cost)
-                following.append(_State(state.cost + price, pin.low, pin.high, pin.u, (state.trail, 2), broken=True))
+                following.append(
+                    _State(state.cost + price, pin.low, pin.high, pin.u, Trail(state.trail, 2), broken=True)
+                )
         following.sort(key=lambda one: one.cost)
         states = _pruned(following)
         if states[0].cost > limit:
@@ -118,9 +133,7 @@ def _pruned(states: list[_State]) -> list[_State]:
     for state in states:
         if state.cost > limit and kept:
             break
-        if any(
-            one.u == state.u and one.low <= state.low and one.high >= state.high for one in kept
-        ):
+        if any(one.u == state.u and one.low <= state.low and one.high >= state.high for one in kept):
             continue
         kept.append(state)
         if len(kept) >= BEAM:
@@ -130,10 +143,10 @@ def _pruned(states: list[_State]) -> list[_State]:
 
 def _pieces(state: _State) -> tuple[int, ...]:
     decisions: list[int] = []
-    trail: object = state.trail
+    trail = state.trail
     while trail is not None:
-        trail, decision = trail  # type: ignore[misc]
-        decisions.append(decision)
+        decisions.append(trail.decision)
+        trail = trail.before
     pieces: list[int] = []
     piece = -1
     for decision in reversed(decisions):

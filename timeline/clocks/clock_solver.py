@@ -134,7 +134,9 @@ class ClockSolver:
         self.jumps: list[tuple[float, float, int, int]] = []
         self.segment_low = np.zeros(self.stamps.size, np.int64)
         self.segment_high = np.zeros(self.stamps.size, np.int64)
-        self._logs = {int(log): np.flatnonzero(self.stamps.log == log) for log in np.unique(self.stamps.log) if log >= 0}
+        self._logs = {
+            int(log): np.flatnonzero(self.stamps.log == log) for log in np.unique(self.stamps.log) if log >= 0
+        }
 
     # --- segments ---------------------------------------------------------------------------------------------------
 
@@ -268,7 +270,9 @@ class ClockSolver:
     def _moment(self, anchor: Ints) -> Floats:
         """About when the stamps of anchors were written: bounds from one side are taken at their bound."""
         low, high = self.a_low[anchor], self.a_high[anchor]
-        return np.where(np.isfinite(low) & np.isfinite(high), (low + high) / 2, np.where(np.isfinite(low), low, high - 1))
+        return np.where(
+            np.isfinite(low) & np.isfinite(high), (low + high) / 2, np.where(np.isfinite(low), low, high - 1)
+        )
 
     def _binding(self, anchor: Ints, found: _Candidates) -> Ints:
         """Of the bounds from one side those that bind most: in each stretch of time the best of either side."""
@@ -403,9 +407,7 @@ class ClockSolver:
                 one.last_segment, two.first_segment = high - 1, low + 1
         return pieces or [Piece([], 0, last_segment, -np.inf, np.inf)]
 
-    def _make_bands(
-        self, piece: Piece, u: Floats, low: Floats, high: Floats, segment: Ints, rate: Rate
-    ) -> None:
+    def _make_bands(self, piece: Piece, u: Floats, low: Floats, high: Floats, segment: Ints, rate: Rate) -> None:
         """Bands of a piece: one for each run of segments that no unexplained step divides."""
         barriers = [
             index
@@ -425,8 +427,12 @@ class ClockSolver:
                     start,
                     end,
                     make_band(
-                        u, np.where(far, lows - stretch, lows), np.where(far, highs + stretch, highs), rate,
-                        margin_s=MARGIN_S, outside_rate=OUTSIDE_RATE,
+                        u,
+                        np.where(far, lows - stretch, lows),
+                        np.where(far, highs + stretch, highs),
+                        rate,
+                        margin_s=MARGIN_S,
+                        outside_rate=OUTSIDE_RATE,
                     ),
                 ),
             )
@@ -505,7 +511,10 @@ class ClockSolver:
         extra: list[list[tuple[float, float, float, int]]] = [[] for _ in pieces]
         one_sided = np.flatnonzero(~kept & ~rejected)
         for final in (False, True):
-            held = [self._held(pins, piece, np.array(more).reshape(-1, 4)) for piece, more in zip(pieces, extra, strict=True)]
+            held = [
+                self._held(pins, piece, np.array(more).reshape(-1, 4))
+                for piece, more in zip(pieces, extra, strict=True)
+            ]
             rate = self._final_rate(chain, pieces, [one[:3] for one in held])
             for piece, (u, low, high, segment) in zip(pieces, held, strict=True):
                 self._make_bands(piece, u, low, high, segment, rate)

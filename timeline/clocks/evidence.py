@@ -133,6 +133,11 @@ class Source:
         """Number of records."""
         return len(self.names)
 
+    def label(self, row: int) -> str:
+        """The record's name for a reader: file and record, or the event where records are events."""
+        name = str(self.names[row])
+        return name if name.startswith(f"{self.file}:") else f"{self.file}:{name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -144,6 +149,17 @@ class Reading:
     resolution_s: float
     reference_resolution_s: float
     index: int
+
+
+@dataclass(frozen=True, slots=True)
+class TypedAnchor:
+    """What a person knows of one record: it happened between `low_s` and `high_s`."""
+
+    at: tuple[int, int]
+    low_s: float
+    high_s: float
+    number: int
+    """Number of the ledger entry that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +214,7 @@ class ClockCase:
     sources: list[Source]
     readings: Sequence[Reading] = ()
     links: Sequence[Link] = ()
+    typed: Sequence[TypedAnchor] = ()
     pairs: Sequence[Pair] = ()
     incidents: Sequence[Incident] = ()
     media: Sequence[MediaFile] = ()

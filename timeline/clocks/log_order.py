@@ -49,9 +49,7 @@ def order_log(
     place = np.full(stamps.size, -1, dtype=np.int64)
     place[rows] = np.arange(len(rows))
     at = np.flatnonzero(place[intervals.stamp] >= 0)
-    at = at[
-        (intervals.high[at] >= own_low[intervals.stamp[at]]) & (intervals.low[at] <= own_high[intervals.stamp[at]])
-    ]
+    at = at[(intervals.high[at] >= own_low[intervals.stamp[at]]) & (intervals.low[at] <= own_high[intervals.stamp[at]])]
     position = place[intervals.stamp[at]]
     low = np.maximum(intervals.low[at], own_low[intervals.stamp[at]])
     high = np.minimum(intervals.high[at], own_high[intervals.stamp[at]])
@@ -70,8 +68,9 @@ def order_log(
     before = np.maximum.accumulate(np.where(np.isfinite(first) & used, first, -np.inf))
     after = np.minimum.accumulate(np.where(np.isfinite(last) & used, last, np.inf)[::-1])[::-1]
     freed_low, freed_high = before[freed_places] - disorder, after[freed_places] + disorder
-    doubtful, doubtful_low, doubtful_high = _doubtful(freed_places, keep, chosen_mid, pinned, before, after, position,
-                                                      low, high, alive)
+    doubtful, doubtful_low, doubtful_high = _doubtful(
+        freed_places, keep, chosen_mid, pinned, before, after, position, low, high, alive
+    )
     return LogOrder(
         dropped=at[~(inside | ~used[position])],
         freed=rows[freed_places],
@@ -102,9 +101,7 @@ def _pruned(position: Ints, low: Floats, high: Floats, alive: Bools, count: int,
         latest = np.minimum.accumulate(np.where(has, last, np.inf)[::-1])[::-1]
         earliest = np.concatenate([[-np.inf], earliest[:-1]])
         latest = np.concatenate([latest[1:], [np.inf]])
-        excluded = alive & (
-            (high < earliest[position] - disorder - 0.01) | (low > latest[position] + disorder + 0.01)
-        )
+        excluded = alive & ((high < earliest[position] - disorder - 0.01) | (low > latest[position] + disorder + 0.01))
         if not excluded.any():
             return alive
         left = np.bincount(position[alive & ~excluded], minlength=count)
@@ -115,17 +112,17 @@ def _pruned(position: Ints, low: Floats, high: Floats, alive: Bools, count: int,
     return alive
 
 
-def _involved(
-    position: Ints, low: Floats, high: Floats, alive: Bools, count: int, disorder: float
-) -> Bools | None:
+def _involved(position: Ints, low: Floats, high: Floats, alive: Bools, count: int, disorder: float) -> Bools | None:
     """Lines that contradict another line, whichever of their intervals is true; None where there are none."""
     first, last = _hull(position, low, high, alive, count)
     has = first <= last
     earliest = np.maximum.accumulate(np.where(has, first, -np.inf))
     latest = np.minimum.accumulate(np.where(has, last, np.inf)[::-1])[::-1]
     slack = disorder + 0.01
-    bad = has & ((last < np.concatenate([[-np.inf], earliest[:-1]]) - slack)
-                 | (first > np.concatenate([latest[1:], [np.inf]]) + slack))
+    bad = has & (
+        (last < np.concatenate([[-np.inf], earliest[:-1]]) - slack)
+        | (first > np.concatenate([latest[1:], [np.inf]]) + slack)
+    )
     return bad if bad.any() else None
 
 
@@ -179,8 +176,16 @@ def _raise(best_weight: list[float], best_item: list[int], rank: int, weight: fl
 
 
 def _doubtful(
-    freed: Ints, keep: Bools, chosen: Floats, pinned: Bools, before: Floats, after: Floats, position: Ints,
-    low: Floats, high: Floats, alive: Bools,
+    freed: Ints,
+    keep: Bools,
+    chosen: Floats,
+    pinned: Bools,
+    before: Floats,
+    after: Floats,
+    position: Ints,
+    low: Floats,
+    high: Floats,
+    alive: Bools,
 ) -> tuple[Ints, Floats, Floats]:
     """Kept lines without own anchors that contradict a run of freed lines nearly as heavy as they are."""
     none = np.zeros(0, np.int64), np.zeros(0), np.zeros(0)
@@ -196,9 +201,7 @@ def _doubtful(
     highs: list[float] = []
     for run in np.split(freed, np.flatnonzero(np.diff(freed) > 1) + 1):
         lowest, highest = np.nanmin(middle[run], initial=np.inf), np.nanmax(middle[run], initial=-np.inf)
-        against = kept[
-            ((kept < run[0]) & (chosen[kept] > lowest)) | ((kept > run[-1]) & (chosen[kept] < highest))
-        ]
+        against = kept[((kept < run[0]) & (chosen[kept] > lowest)) | ((kept > run[-1]) & (chosen[kept] < highest))]
         weight = len(against) + OWN_ANCHOR_WEIGHT * pinned[against].sum()
         if pinned[against].any() or weight >= 3 * (len(run) + OWN_ANCHOR_WEIGHT * pinned[run].sum()):
             continue

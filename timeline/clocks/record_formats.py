@@ -400,11 +400,11 @@ def read_rfc3164(path: Path, columns: Columns, zone: Zone) -> None:
             continue
         digits = match[6] or ""
         second = int(match[3]) * 3600 + int(match[4]) * 60 + int(match[5])
-        parts = (month, int(match[2]), second, int(digits.ljust(9, "0")) if digits else 0)
-        rows.append((number, match[0], parts, 10.0 ** -len(digits)))
+        fraction = int(digits.ljust(9, "0")) if digits else 0
+        rows.append((number, match[0], (month, int(match[2]), second, fraction), 10.0 ** -len(digits)))
     limit_s = columns.origin_ns // 1_000_000_000 + 86400
     times: list[tuple[int, int | None] | None] = []
-    for _number_, _text, parts, _resolution in reversed(rows):
+    for _name, _text, parts, _resolution in reversed(rows):
         found: tuple[int, int | None] | None = None
         if parts is not None:
             found = _latest_year(parts, limit_s, zone)
@@ -573,7 +573,9 @@ def read_eml(path: Path, columns: Columns, _zone: Zone) -> None:
         received = http_date(value.rpartition(";")[2].strip())
         match = re.search(r"\bby\s+([A-Za-z0-9._-]+)", value)
         if received is not None:
-            columns.source.receipts.append((row, columns.seconds(received), f"mail:{match[1].lower() if match else ''}"))
+            columns.source.receipts.append(
+                (row, columns.seconds(received), f"mail:{match[1].lower() if match else ''}")
+            )
 
 
 READERS: dict[str, Callable[[Path, Columns, Zone], None]] = {

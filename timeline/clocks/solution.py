@@ -14,7 +14,7 @@ from timeline.clocks.steps import merge_steps
 from timeline.clocks.zone_layer import zone_shifts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from timeline.clocks.evidence import ClockCase, Floats, Ints, RecordName, Source
 
@@ -25,7 +25,8 @@ WORTH_ASKING = 4.0
 RIVAL_COST = 2.0
 EVTX_DISORDER_S = 5.0
 MAX_ACCUSED = 3
-THINNED_RECEIPTS = 20_000
+SMOOTH_SHARE = 0.25
+"""A wrong clock may lie now and then as well: its own cost per anchor, up to which it still counts as smooth."""
 
 
 @dataclass(slots=True)
@@ -207,8 +208,11 @@ class _Solver:
 
     def _solve_one(self, name: str) -> float:
         view, case = self.views[name], self.case
-        logs = [(index, source.changes, source.standstills) for index, source in enumerate(case.sources)
-                if source.clock == name and (source.changes or source.standstills)]
+        logs = [
+            (index, source.changes, source.standstills)
+            for index, source in enumerate(case.sources)
+            if source.clock == name and (source.changes or source.standstills)
+        ]
         steps = merge_steps(logs)
         disorder = {
             index: EVTX_DISORDER_S if source.format == "evtx" else 0.0
@@ -249,6 +253,10 @@ class _Solver:
             elif source.clock in self.solved:
                 self._date_anchors(anchors, view, index, source)
         self._link_anchors(anchors, view)
+        for typed in case.typed:
+            if case.sources[typed.at[0]].clock == name:
+                origin = Origin("typed", typed.at[0], typed.at[1], "")
+                anchors.add(view.first[typed.at[0]] + typed.at[1], typed.low_s, typed.high_s, origin, READING_PRICE)
         return anchors
 
     def _own_anchors(self, anchors: Anchors, view: ClockView, index: int, source: Source) -> None:
@@ -341,7 +349,7 @@ def _pin_count(anchors: Anchors) -> int:
 def _deviates(view: ClockView) -> bool:
     """Whether a clock, solved free of its declaration, is a smooth clock that is off for a tenth of its stamps."""
     answer = view.answer
-    if answer is None or answer.chain_cost >= 2:
+    if answer is None or answer.chain_cost >= max(2.0, SMOOTH_SHARE * view.anchors.size):
         return False
     stamps = view.stamps
     finite = np.isfinite(answer.low) & np.isfinite(answer.high)
@@ -362,7 +370,7 @@ def _shown_wrong(case: ClockCase) -> frozenset[str]:
         if case.clocks[reading.clock].declared == "synchronised"
         and (
             reading.shown_s - SYNCHRONISED_S * 2 > reading.reference_s + reading.reference_resolution_s
-        or reading.shown_s + reading.resolution_s + SYNCHRONISED_S * 2 < reading.reference_s
+            or reading.shown_s + reading.resolution_s + SYNCHRONISED_S * 2 < reading.reference_s
         )
     )
 
@@ -400,9 +408,7 @@ def _frame(case: ClockCase, shifts: Mapping[int, float], name: str, main: Hypoth
     answer = main.views[name].answer
     if answer is None or answer.anchored or answer.steps or answer.jumps:
         return None
-    clocks = {
-        key: Clock(key, "synchronised" if key == name else "unknown") for key in case.clocks
-    }
+    clocks = {key: Clock(key, "synchronised" if key == name else "unknown") for key in case.clocks}
     framed = replace(case, clocks=clocks, collected_s=np.inf, readings=())
     return _Solver(framed, shifts, frozenset()).solve()
 
@@ -451,8 +457,3 @@ def _rows(hypothesis: Hypothesis, index: int, source: Source) -> tuple[Floats, F
         low, high = low[first], high[first]
     middle = np.where(np.isfinite(low) & np.isfinite(high), (low + high) / 2, np.nan)
     return low, high, middle
-
-
-def receipts_thinned(rows: Sequence[int]) -> bool:
-    """Whether a source has so many receipts that only the binding ones are used as anchors."""
-    return len(rows) > THINNED_RECEIPTS

@@ -68,8 +68,10 @@ def merge_steps(
                 step.reason = step.reason if step.reason is not None else change.reason
                 position = match + 1
                 continue
-            while position < len(merged) and source not in merged[position].rows and (
-                merged[position].new_s <= change.old_s and merged[position].old_s <= change.old_s
+            while (
+                position < len(merged)
+                and source not in merged[position].rows
+                and (merged[position].new_s <= change.old_s and merged[position].old_s <= change.old_s)
             ):
                 position += 1
             merged.insert(

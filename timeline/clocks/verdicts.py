@@ -107,10 +107,11 @@ def _lines(solution: Solution) -> list[Line]:
     lines: list[Line] = []
     for index, source in enumerate(solution.case.sources):
         deliveries: dict[int, list[int]] = {}
-        for row in range(len(source.operations)):
+        by_row = {one.row: one for one in source.operations}
+        for row in by_row:
             deliveries.setdefault(int(source.duplicates[row]), []).append(row)
         for first, rows in deliveries.items():
-            operation = source.operations[first]
+            operation = by_row[first]
             lines.append(
                 Line(
                     index, operation, float(solution.low[index][first]), float(solution.high[index][first]), tuple(rows)
@@ -139,8 +140,12 @@ def judge(solution: Solution, incident: Incident, lines: Sequence[Line]) -> Inci
     """The verdict of one incident."""
     case = solution.case
     alert = _alert_of(case, incident)
-    own_line = None if incident.row is None else next(
-        (line for line in lines if line.source == incident.row[0] and incident.row[1] in line.deliveries), None
+    own_line = (
+        None
+        if incident.row is None
+        else next(
+            (line for line in lines if line.source == incident.row[0] and incident.row[1] in line.deliveries), None
+        )
     )
     if alert is None and own_line is None:
         facts = {"lines": False}
@@ -151,16 +156,17 @@ def judge(solution: Solution, incident: Incident, lines: Sequence[Line]) -> Inci
     name = alert.file if alert else own_line.operation.file if own_line else ""
     host = alert.host if alert else own_line.operation.host if own_line else ""
     size = alert.size if alert else None
-    low, high = float(solution.low[incident.row[0]][incident.row[1]]), float(solution.high[incident.row[0]][incident.row[1]])
+    low, high = (
+        float(solution.low[incident.row[0]][incident.row[1]]),
+        float(solution.high[incident.row[0]][incident.row[1]]),
+    )
     same_host = [line for line in lines if not host or line.operation.host == host] or list(lines)
     same_file = [line for line in same_host if file_name(name) in _names(line.operation.file)]
     mine = _of_event(solution, incident, same_file, (low, high))
     return _judge_lines(solution, incident, (name, size, (low, high)), mine, same_host)
 
 
-def _of_event(
-    solution: Solution, incident: Incident, lines: Sequence[Line], moment: tuple[float, float]
-) -> list[Line]:
+def _of_event(solution: Solution, incident: Incident, lines: Sequence[Line], moment: tuple[float, float]) -> list[Line]:
     """The lines of the alert's event: near it in true time, in one run, and not nearer to another alert of the file."""
     acting = [line for line in lines if line.operation.kind in ACTING]
     rivals = _other_alerts(solution, incident)
@@ -222,7 +228,7 @@ def _records(solution: Solution, lines: Iterable[Line]) -> tuple[str, ...]:
     names: list[str] = []
     for line in lines:
         source = solution.case.sources[line.source]
-        names += [f"{source.file}:{source.names[row]}" for row in line.deliveries]
+        names += [source.label(row) for row in line.deliveries]
     return tuple(names)
 
 
@@ -239,11 +245,7 @@ def _judge_lines(
     writes = [line for line in removable if line.operation.kind in WRITING]
     reads = [line for line in removable if (line.operation.bytes_read or 0) > 0 and line.operation.drive == REMOVABLE]
     written = _written(writes)
-    missing = [
-        line
-        for line in writes
-        if line.operation.bytes_written is None and line.operation.kind != "FileMake"
-    ]
+    missing = [line for line in writes if line.operation.bytes_written is None and line.operation.kind != "FileMake"]
     if not any(line.operation.bytes_written is not None for line in writes):
         missing = [line for line in writes if line.operation.bytes_written is None]
     gap = _gap(same_host, moment, mine)
@@ -266,9 +268,7 @@ def _judge_lines(
     }
     rule, verdict = decide(facts)
     grounds = _grounds(solution, facts, mine, (writes, reads, missing), gap, found, incident, moment)
-    where = "" if incident.row is None else (
-        f"{solution.case.sources[incident.row[0]].file}:{solution.case.sources[incident.row[0]].names[incident.row[1]]}"
-    )
+    where = "" if incident.row is None else solution.case.sources[incident.row[0]].label(incident.row[1])
     read = sum(line.operation.bytes_read or 0 for line in reads)
     return IncidentAnswer(incident.id, verdict, rule, grounds, facts, where, size, written, read, mine)
 
@@ -311,7 +311,7 @@ def _on_medium(
     wanted = file_name(name)
     found: list[MediaFile] = []
     middle = (moment[0] + moment[1]) / 2
-    offset = _pc_offset(solution, mine, middle)
+    offsets = _pc_offsets(solution, mine, middle)
     for one in solution.case.media:
         if one.stick != stick or file_name(one.path) != wanted:
             continue
@@ -320,31 +320,28 @@ def _on_medium(
         near = any(
             abs(one.created_s - middle - shift - theta) <= MEDIUM_NEAR_S
             for shift in (0.0, HOURS_9, -HOURS_9)
-            for theta in {0.0, offset}
+            for theta in offsets
         )
         if not times or not created or near:
             found.append(one)
     return found
 
 
-def _pc_offset(solution: Solution, mine: Sequence[Line], when: float) -> float:
-    """The offset of the computer's clock near the event (seconds), from its nearest line."""
-    best, offset = np.inf, 0.0
+def _pc_offsets(solution: Solution, mine: Sequence[Line], when: float) -> list[float]:
+    """Offsets of the computer's clock next to the event (seconds): of the lines before and after it, and none."""
+    offsets = [0.0]
     indices = {line.source for line in mine} or {
         index for index, source in enumerate(solution.case.sources) if source.operations
     }
     for index in indices:
         source = solution.case.sources[index]
         middle = (solution.low[index] + solution.high[index]) / 2
-        use = np.flatnonzero(np.isfinite(middle))
-        if not len(use):
-            continue
-        nearest = use[int(np.argmin(np.abs(middle[use] - when)))]
-        if abs(middle[nearest] - when) < best:
-            best = float(abs(middle[nearest] - when))
-            shift = solution.zone_shifts.get(index, 0.0)
-            offset = float(source.reading_s[nearest] - shift - middle[nearest])
-    return offset
+        shift = solution.zone_shifts.get(index, 0.0)
+        for side in (np.flatnonzero(middle <= when), np.flatnonzero(middle > when)):
+            if len(side):
+                nearest = side[int(np.argmin(np.abs(middle[side] - when)))]
+                offsets.append(float(source.reading_s[nearest] - shift - middle[nearest]))
+    return offsets
 
 
 def _step_between(solution: Solution, moment: tuple[float, float], mine: Sequence[Line], clocks: set[str]) -> list[str]:
@@ -361,7 +358,7 @@ def _step_between(solution: Solution, moment: tuple[float, float], mine: Sequenc
                 stamp = view.first[source] + row
                 if view.low[stamp] <= high and view.high[stamp] >= low:
                     names = solution.case.sources[source]
-                    found.append(f"{names.file}:{names.names[row]}")
+                    found.append(names.label(row))
         found += [
             f"{name}: {piece.starts_after:.0f}"
             for piece in view.answer.pieces[1:]

@@ -70,6 +70,8 @@ def rate_stray(u: Floats, low: Floats, high: Floats) -> float:
     rates = (ahead / np.maximum(ahead_spread, 1e-9) ** 2 + back / np.maximum(back_spread, 1e-9) ** 2) / weight
     # Rates between two pins stray further than the smoothed ones: one standard deviation over the median gap is added.
     gap = float(np.median(np.diff(u)))
-    return float(rates.max() - rates.min()) / 2 + float(np.sqrt(chosen * max(gap, 0.0))) + float(
-        np.median(1 / np.sqrt(weight))
+    return (
+        float(rates.max() - rates.min()) / 2
+        + float(np.sqrt(chosen * max(gap, 0.0)))
+        + float(np.median(1 / np.sqrt(weight)))
     )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from timeline.clocks.solution import ClockView, Solution
 
 
+MOST_PARTS = 6
+
+
 def span(seconds: float) -> str:
     """A duration with a unit that fits: 0.35 s, 42 s, 11 min 3 s, 9 h 0 min, 3.2 d."""
     value = abs(seconds)
@@ -69,6 +72,37 @@ def offset_range(solution: Solution, view: ClockView) -> tuple[float, float] | N
     return float(low.min()), float(high.max())
 
 
+def piece_offsets(view: ClockView) -> list[tuple[float, float, float, float]]:
+    """(first, last true time, lowest, highest offset) of each stretch between steps and breaks, in seconds."""
+    answer = view.answer
+    if answer is None:
+        return []
+    stamps = view.stamps
+    known = np.flatnonzero(np.isfinite(answer.low) & np.isfinite(answer.high) & (answer.segment >= 0) & ~answer.freed)
+    known = known[np.argsort(answer.best[known], kind="stable")]
+    if not len(known):
+        return []
+    low = stamps.reading_s[known] - answer.high[known]
+    high = stamps.reading_s[known] + stamps.resolution_s[known] - answer.low[known]
+    middle, width = (low + high) / 2, float(np.median(high - low))
+    cuts = np.flatnonzero(np.abs(np.diff(middle)) > max(5 * width, 5.0)) + 1
+    return [
+        (
+            float(answer.best[known[run[0]]]),
+            float(answer.best[known[run[-1]]]),
+            float(low[run].min()),
+            float(high[run].max()),
+        )
+        for run in np.split(np.arange(len(known)), cuts)
+    ]
+
+
+def _day(solution: Solution, seconds: float) -> str:
+    """A true time in Japan, to the minute."""
+    text = iso_ns(solution.case.origin_ns + round(seconds * 1e9) + 9 * 3600 * 1_000_000_000)
+    return f"{text[:10]} {text[11:16]} JST"
+
+
 def court_sentence(solution: Solution, name: str, language: Language) -> str:
     """The sentence for the court about one clock."""
     view = solution.main.views[name]
@@ -82,6 +116,7 @@ def court_sentence(solution: Solution, name: str, language: Language) -> str:
         if language == "ja":
             return f"時計「{name}」には標準時と結び付く記録がなく、ずれは不明である(0 とはみなさない)。"
         return f"No record ties clock “{name}” to true time: its offset is unknown (not taken as 0)."
+    parts = piece_offsets(view)
     used, rejected = int(answer.kept.sum()), int(answer.contradicted.sum())
     steps, breaks = len(answer.steps), max(len(answer.pieces) - 1, 0)
     words = offset_words(*found, language)
@@ -90,6 +125,12 @@ def court_sentence(solution: Solution, name: str, language: Language) -> str:
             f"時計「{name}」は当該期間、{words}と推定される(前提: 進み遅れの率は 100 ppm 以内、"
             f"区間の信頼水準 95 %)。根拠は {used} 件の記録(採用しなかったもの {rejected} 件)。"
         )
+        if 1 < len(parts) <= MOST_PARTS:
+            listed = "、".join(
+                f"{_day(solution, first)}〜{_day(solution, last)} は{offset_words(low, high, language)}"
+                for first, last, low, high in parts
+            )
+            text += f"期間ごとには {listed}。"
         if steps or breaks:
             text += f"時計の変更の記録は {steps} 件、記録のない変化は {breaks} 箇所と推定される。"
         if name in solution.main.accused:
@@ -99,6 +140,12 @@ def court_sentence(solution: Solution, name: str, language: Language) -> str:
         f"Clock “{name}” {words} during the period (premises: rate within 100 ppm; 95 % interval). "
         f"Grounds: {used} records ({rejected} not used because they contradict the others)."
     )
+    if 1 < len(parts) <= MOST_PARTS:
+        listed = "; ".join(
+            f"{_day(solution, first)} to {_day(solution, last)}: {offset_words(low, high, language)}"
+            for first, last, low, high in parts
+        )
+        text += f" By period: {listed}."
     if steps or breaks:
         text += f" {steps} recorded changes of the clock, {breaks} inferred ones."
     if name in solution.main.accused:
