@@ -30,14 +30,12 @@ from isal.isal_zlib import IsalError
 
 from chain_of_custody.errors import EvidenceFormatError
 from preserve.ewf_notes import parse_header
-from preserve.image import Range, UnreadableRange, UnreadableReason, join_ranges
+from preserve.image import FileImage, Range, UnreadableRange, UnreadableReason, join_ranges
 from preserve.segments import ReaderFiles, SegmentFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 SIGNATURE = b"EVF\x09\x0d\x0a\xff\x00"
 _DESCRIPTOR = struct.Struct("<16sQQ40sI")
@@ -148,7 +146,7 @@ def _segment_number(path: Path) -> int:
     return int.from_bytes(head[9:11], "little")
 
 
-class EwfImage:
+class EwfImage(FileImage):
     """An E01 image; implements `preserve.image.Image`.
 
     Raises EvidenceFormatError where the volume section, without which nothing has a place, cannot be read.
@@ -748,18 +746,7 @@ class EwfImage:
         """The segment files in order."""
         return tuple(self._files.paths[segment.index] for segment in self._segments)
 
-    def read_at(self, offset: int, size: int, /) -> bytes:
-        """See `Image.read_at`."""
-        size = max(0, min(size, self._size - offset))
-        buffer = bytearray(size)
-        self.readinto_at(offset, buffer)
-        return bytes(buffer)
-
-    def readinto_at(self, offset: int, buffer: memoryview | bytearray, /) -> int:
-        """See `Image.readinto_at`."""
-        if offset < 0:
-            raise ValueError("negative offset")
-        view = memoryview(buffer)[: max(0, min(len(buffer), self._size - offset))]
+    def _fill(self, offset: int, view: memoryview) -> None:
         done = 0
         while done < len(view):
             chunk, within = divmod(offset + done, self.chunk_size)
@@ -773,7 +760,6 @@ class EwfImage:
                 continue
             count = self._decode_run(chunk, whole, view[done:])
             done = min(done + count * self.chunk_size, len(view))
-        return len(view)
 
     def unreadable(self) -> Sequence[UnreadableRange]:
         """See `Image.unreadable`."""
@@ -783,17 +769,6 @@ class EwfImage:
     def close(self) -> None:
         """Close the files."""
         self._files.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- what else the image carries ---------------------------------------------------------------------------------
 

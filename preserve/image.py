@@ -121,6 +121,49 @@ class Image(Protocol):
     ) -> None: ...
 
 
+class FileImage:
+    """Base of the readers of image files: reads end with the medium, and the image is closed when it is left."""
+
+    @property
+    def size(self) -> int:
+        """Size of the medium in bytes."""
+        raise NotImplementedError
+
+    def _fill(self, offset: int, view: memoryview) -> None:
+        """Fill `view`, which lies within the medium, from `offset` on; zeros for what cannot be read."""
+        raise NotImplementedError
+
+    def read_at(self, offset: int, size: int, /) -> bytes:
+        """See `Image.read_at`."""
+        buffer = bytearray(max(0, min(size, self.size - offset)))
+        self.readinto_at(offset, buffer)
+        return bytes(buffer)
+
+    def readinto_at(self, offset: int, buffer: memoryview | bytearray, /) -> int:
+        """See `Image.readinto_at`."""
+        if offset < 0:
+            raise ValueError("negative offset")
+        view = memoryview(buffer)[: max(0, min(len(buffer), self.size - offset))]
+        if view:
+            self._fill(offset, view)
+        return len(view)
+
+    def close(self) -> None:
+        """Close the files."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
 def join_ranges(ranges: Sequence[UnreadableRange]) -> list[UnreadableRange]:
     """Sort by offset and join neighbours that have the same reason; each keeps the detail of its first part."""
     joined: list[UnreadableRange] = []

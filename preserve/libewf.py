@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import EvidenceFormatError
 from chain_of_custody.masking import mask_text
-from preserve.image import UnreadableRange, join_ranges
+from preserve.image import FileImage, UnreadableRange, join_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 _SMALLEST = 512  # bytes; a failed read is halved down to here
 
 
-class LibewfImage:
+class LibewfImage(FileImage):
     """An image that libewf reads; implements `preserve.image.Image`.
 
     libewf is not safe to call from several threads at once: a lock lets one in at a time.
@@ -87,22 +85,7 @@ class LibewfImage:
 
         return [Path(one) for one in self._paths]
 
-    def read_at(self, offset: int, size: int, /) -> bytes:
-        """See `Image.read_at`."""
-        size = max(0, min(size, self._size - offset))
-        buffer = bytearray(size)
-        self.readinto_at(offset, buffer)
-        return bytes(buffer)
-
-    def readinto_at(self, offset: int, buffer: memoryview | bytearray, /) -> int:
-        """See `Image.readinto_at`."""
-        view = memoryview(buffer)[: max(0, min(len(buffer), self._size - offset))]
-        self._fill(offset, view)
-        return len(view)
-
     def _fill(self, offset: int, view: memoryview) -> None:
-        if not view:
-            return
         try:
             with self._lock:
                 data = self._handle.read_buffer_at_offset(len(view), offset)
@@ -133,14 +116,3 @@ class LibewfImage:
             handle, self._handle = self._handle, None
             if handle is not None:
                 handle.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

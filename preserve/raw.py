@@ -8,14 +8,12 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from preserve.image import UnreadableRange, join_ranges
+from preserve.image import FileImage, UnreadableRange, join_ranges
 from preserve.segments import SegmentFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 _SECTOR = 512
 _NUMBER = re.compile(r"\.(\d{2,5})$")
@@ -67,7 +65,7 @@ def pieces_of(path: Path) -> list[Path | None]:
     return [path]
 
 
-class RawImage:
+class RawImage(FileImage):
     """A raw image in one file or several; implements `preserve.image.Image`.
 
     A missing piece takes the size of the first piece (splitting tools make all but the last equal) and reads as zeros.
@@ -116,18 +114,7 @@ class RawImage:
         """The files, in order."""
         return self._files.paths
 
-    def read_at(self, offset: int, size: int, /) -> bytes:
-        """See `Image.read_at`."""
-        size = max(0, min(size, self.size - offset))
-        buffer = bytearray(size)
-        self.readinto_at(offset, buffer)
-        return bytes(buffer)
-
-    def readinto_at(self, offset: int, buffer: memoryview | bytearray, /) -> int:
-        """See `Image.readinto_at`."""
-        if offset < 0:
-            raise ValueError("negative offset")
-        view = memoryview(buffer)[: max(0, min(len(buffer), self.size - offset))]
+    def _fill(self, offset: int, view: memoryview) -> None:
         done = 0
         while done < len(view):
             place = bisect_right(self._starts, offset + done) - 1
@@ -137,7 +124,6 @@ class RawImage:
             else:
                 self._read_piece(place, offset + done - self._starts[place], part)
             done += len(part)
-        return len(view)
 
     def _read_piece(self, place: int, position: int, view: memoryview) -> None:
         """Fill `view` from one piece; on an error halve down to sectors, so that only bad ones become zeros."""
@@ -173,14 +159,3 @@ class RawImage:
     def close(self) -> None:
         """Close the files."""
         self._files.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
