@@ -158,13 +158,13 @@ def _failed(ja: str, en: str, error: Exception) -> KeyAccessError:
         ),
         "MultipleObjectsReturned": ("鍵が複数あります。id= で選んでください", "several keys; choose by id="),
     }
-    hint = hints.get(name)
+    hint_ja, hint_en = hints.get(name, ("", ""))
     detail = f"{name} {error}".strip()
     return KeyAccessError(
         f"トークン: {ja}({detail})",
         f"token: {en} ({detail})",
-        hint_ja=hint[0] if hint else None,
-        hint_en=hint[1] if hint else None,
+        hint_ja=hint_ja,
+        hint_en=hint_en,
     )
 
 

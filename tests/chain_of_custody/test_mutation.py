@@ -1,19 +1,47 @@
 """Bytes of a case of 200 entries, flipped one at a time: verification must notice each.
 
-All files that verification claims to cover are tried: ledger, head, checkpoints, signatures, keys, details, files,
-recovered bytes, verify.sh. By default a sample spread over every file; HOZEN_MUTATE_ALL=1 tries every single byte.
+All files that verification claims to cover are tried: ledger, head, checkpoints, signatures, time stamps with what is kept
+beside them, keys, details, files, recovered bytes, the ledger of a branch, verify.sh. By default a sample spread over every
+file; HOZEN_MUTATE_ALL=1 tries every single byte, in processes. Each flip goes through `verify_case`; only functions that
+depend on nothing but the bytes they are given are remembered from one flip to the next.
 """
 
+import contextlib
+import functools
+import multiprocessing
 import os
+import shutil
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from chain_of_custody import checkpoints, clock, entries, init_case, open_case
+from chain_of_custody import (
+    bundles,
+    checkpoints,
+    clock,
+    entries,
+    init_case,
+    open_case,
+    receipts,
+    records,
+    signature_pool,
+    signing,
+    timestamps,
+    verify,
+)
 from chain_of_custody.people import Person
 from chain_of_custody.verify import verify_case
 from tests.chain_of_custody.test_people import public, write_key
+from tests.chain_of_custody.test_timestamps import Authority
+from tests.conftest import needs
+
+pytestmark = needs("openssl")
 
 SAMPLE = 12
+ENTRIES = 200
 COVERED = (
     "ledger.jsonl",
     "head",
@@ -24,60 +52,140 @@ COVERED = (
     "details",
     "attachments",
     "recovered",
+    "branches",
 )
+MERGED_ALONGSIDE = "branches"
+"""Of a branch, verification covers its ledger."""
 
 
-@pytest.fixture
-def case_dir(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
-    monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)
-    keys = {name: write_key(tmp_path / name) for name in ("witness", "sato")}
-    path = tmp_path / "case"
+def build(folder):
+    """A case with everything that verification covers, and the certificate of the authority that stamped it."""
+    keys = {name: write_key(folder / name) for name in ("witness", "sato", "owner")}
+    authority = Authority(folder / "authority")
+    path = folder / "case"
     with init_case(path, actor="yamada") as case:
         case.add_person(Person("suzuki", entries.WITNESS, public(keys["witness"]), "鈴木"))
         case.add_person(Person("sato", entries.OPERATOR, public(keys["sato"])))
+    other = folder / "other"
+    shutil.copytree(path, other)
+    with open_case(other) as case:
+        case.append("note", {"text": "other branch"})
     with (path / "ledger.jsonl").open("ab") as file:
         file.write(b'{"torn')
     with open_case(path) as case:
         case.append("note", {}, details="電話".encode())
-        from chain_of_custody import records
-
-        (tmp_path / "photo").write_bytes(b"picture" * 10)
-        hashes, names = records.attach(path, [tmp_path / "photo"])
+        (folder / "photo").write_bytes(b"picture" * 10)
+        hashes, names = records.attach(path, [folder / "photo"])
         case.append("record.photo", {"what": "x", "files": names}, outputs=hashes, src="typed")
+        bundles.merge(case, other)
+        receipt = receipts.draft(case, item="PC-1", what="PC", to="山田", at=clock.now().ts)
+        (folder / "receipt").write_bytes(receipt.to_bytes())
+        owner = signing.load_private_key(keys["owner"])
+        (folder / "sig").write_text(owner.sign(receipt.to_bytes(), receipts.NAMESPACE))
+        (folder / "owner.pub").write_text(public(keys["owner"]))
+        receipts.keep(
+            case,
+            folder / "receipt",
+            signature=folder / "sig",
+            owner_key=folder / "owner.pub",
+            now_ns=clock.now().time_ns,
+        )
         made, _entry = checkpoints.make(case)
+        response = authority.reply(timestamps.query(made.to_bytes()))
+        timestamps.attach(case, path / "checkpoints" / f"{made.stem}.txt", response, [authority.root], {})
     with open_case(path, key=keys["witness"]) as case:
         checkpoints.attach(case, made, "suzuki", checkpoints.cosign(made, case.signer, None))
     with open_case(path) as case:
         case.revoke_key("sato", clock.now().ts, "lost")
-        while case.append("note", {"text": "項"}).seq < 198:
+        while case.append("note", {"text": "項"}).seq < ENTRIES - 1:
             pass
-    result = verify_case(path)
-    assert (result.verdict, result.entry_count) == ("ok", 199)
-    return path
+    result = verify_case(path, tsa_roots=[authority.root])
+    assert (result.verdict, result.entry_count) == ("ok", ENTRIES), result.findings
+    return path, authority.root
+
+
+@pytest.fixture
+def case_and_root(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)
+    return build(tmp_path)
 
 
 def files_of(case_dir):
     for name in COVERED:
         path = case_dir / name
-        yield from sorted(path.iterdir()) if path.is_dir() else [path]
+        if name == MERGED_ALONGSIDE:
+            yield from sorted(path.glob("*/ledger.jsonl"))
+        else:
+            yield from sorted(path.iterdir()) if path.is_dir() else [path]
 
 
-def test_every_flipped_byte_is_noticed(case_dir):
-    every = os.environ.get("HOZEN_MUTATE_ALL") == "1"
+@contextlib.contextmanager
+def remembering():
+    """Results of pure functions are kept: what one flip does not change need not be computed again."""
+    plain_token, plain_failing = timestamps.verify_token, signature_pool.failing
+    token = functools.cache(lambda response, message, roots: plain_token(response, message, list(roots)))
+    fits = functools.cache(lambda *job: not plain_failing([signature_pool.Job(0, *job)]))
+
+    def failing(batch):
+        return [job.seq for job in batch if not fits(job.key, job.signature, job.payload)]
+
+    with (
+        mock.patch.object(entries, "parse_line", functools.lru_cache(4096)(entries.parse_line)),
+        mock.patch.object(signing, "verify", functools.lru_cache(4096)(signing.verify)),
+        mock.patch.object(signature_pool, "failing", failing),
+        mock.patch.object(verify, "failing", failing),
+        mock.patch.object(
+            timestamps, "verify_token", lambda response, message, roots: token(response, message, tuple(roots))
+        ),
+    ):
+        yield
+
+
+def flip(case_dir, root, chosen):
+    """The chosen (file, position) whose flip verification does not notice."""
     undetected = []
-    tried = 0
+    with remembering():
+        for name, position in chosen:
+            with (case_dir / name).open("r+b", buffering=0) as file:
+                file.seek(position)
+                good = file.read(1)
+                file.seek(position)
+                file.write(bytes([good[0] ^ 1 << position % 8]))
+                if verify_case(case_dir, processes=1, tsa_roots=[root]).verdict == "ok":
+                    undetected.append((name, position))
+                file.seek(position)
+                file.write(good)
+        assert verify_case(case_dir, processes=1, tsa_roots=[root]).verdict == "ok"
+    return undetected
+
+
+def flip_in_a_copy(case_dir, root, chosen):
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "case"
+        shutil.copytree(case_dir, copy)
+        return flip(copy, root, chosen)
+
+
+def test_every_flipped_byte_is_noticed(case_and_root):
+    case_dir, root = case_and_root
+    every = os.environ.get("HOZEN_MUTATE_ALL") == "1"
+    chosen = []
     for path in files_of(case_dir):
-        good = path.read_bytes()
-        step = 1 if every else max(1, len(good) // SAMPLE)
+        size = path.stat().st_size
+        step = 1 if every else max(1, size // SAMPLE)
         # The last byte of a file is tried always: it ends the part that hashes and signatures cover.
-        for position in sorted({*range(0, len(good), step), len(good) - 1}) if good else []:
-            bit = 1 << (position % 8)
-            path.write_bytes(good[:position] + bytes([good[position] ^ bit]) + good[position + 1 :])
-            tried += 1
-            if verify_case(case_dir, processes=1).verdict == "ok":
-                undetected.append((path.name, position))
-        path.write_bytes(good)
+        positions = sorted({*range(0, size, step), size - 1}) if size else []
+        chosen += [(path.relative_to(case_dir).as_posix(), position) for position in positions]
+    kinds = {name.partition("/")[0] for name, _ in chosen}
+    assert kinds == set(COVERED), kinds
+    if not every:
+        assert len(chosen) > 150
+        assert flip(case_dir, root, chosen) == []
+        return
+    count = os.cpu_count() or 1
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        shares = [pool.submit(flip_in_a_copy, case_dir, root, chosen[start::count]) for start in range(count)]
+        undetected = [one for share in shares for one in share.result()]
+    print(f"{len(chosen)} bytes flipped in {len({name for name, _ in chosen})} files, {len(undetected)} not noticed")
     assert undetected == []
-    assert tried > 100
-    assert verify_case(case_dir).verdict == "ok"
