@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chain_of_custody import bundle_cli, checkpoint_cli, console, options, record_cli, report_cli, stamp_cli
+from chain_of_custody import backup_cli, bundle_cli, checkpoint_cli, console, options, record_cli, report_cli, stamp_cli
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
@@ -411,6 +411,7 @@ report_cli.add_to(app)
 app.add_typer(receipt_app, name="receipt")
 app.add_typer(session_app, name="session")
 app.add_typer(share_app, name="share")
+backup_cli.add_to(app)
 app.add_typer(transfer_app, name="transfer")
 
 
