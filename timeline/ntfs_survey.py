@@ -12,7 +12,7 @@ import numpy as np
 
 from preserve.filesystem import ORPHANS
 from preserve.mft_table import of_volume
-from preserve.ntfs import DATA, INDEX_ALLOCATION, safe_name
+from preserve.ntfs import DATA, INDEX_ALLOCATION, safe_name, undo_fixups
 from timeline.event import Event
 from timeline.found_files import FoundFile
 from timeline.parsers import mft
@@ -22,7 +22,7 @@ from timeline.sources import HEAD_BYTES
 from timeline.times import filetime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from timeline.survey import PlaceSurvey
 
 _MOST_STALE = 1_000_000
+_GAP = 32 << 10  # bytes
+_WINDOW = 4 << 20
 _SPARSE, _ENCRYPTED, _COMPRESSED = 0x8000, 0x4000, 0x00FF
 
 
@@ -52,51 +54,92 @@ def fill(survey: PlaceSurvey, filesystem: NtfsFileSystem, problems: list[Problem
     survey.table = table
     survey.stale = _stale_names(filesystem, table)
     problems += mft.problems(table, f"{survey.place.layer}:/$MFT")
-    volume, geometry = filesystem.volume, filesystem.geometry
     records, streams = table.records, table.streams
-    paths, best = table.paths(), table.best_names()
+    paths, best = table.paths(), table.best_names().tolist()
     owner = table.index_of(streams.owner)
     chosen = np.flatnonzero((streams.kind == DATA) & (owner >= 0) & (streams.size > 0))
-    index = volume.index
-    clusters = filesystem.size // geometry.cluster_size
-    for one in chosen.tolist():
-        at = int(owner[one])
-        number, name = int(records.number[at]), int(best[at])
+    heads = _heads(filesystem, table, chosen)
+    index = filesystem.volume.index
+    numbers, sequences, used = records.number.tolist(), records.sequence.tolist(), records.in_use.tolist()
+    rows = zip(
+        chosen.tolist(),
+        owner[chosen].tolist(),
+        streams.flags[chosen].tolist(),
+        streams.size[chosen].tolist(),
+        streams.attribute_id[chosen].tolist(),
+        strict=True,
+    )
+    for one, at, flags, size, attribute in rows:
+        number, name = numbers[at], best[at]
         path = paths[name] if name >= 0 else f"{ORPHANS}/OrphanFile-{number}"
         if streams.text[one]:
             path = f"{path}:{streams.text[one]}"
-        flags, size = int(streams.flags[one]), int(streams.size[one])
-        file = FoundFile(
-            path,
-            size,
-            survey.state_of(deleted=not records.in_use[at]),
-            (index, number, int(records.sequence[at]), DATA, int(streams.attribute_id[one])),
-            sparse=bool(flags & _SPARSE),
-        )
+        state = survey.state_of(deleted=not used[at])
+        file_id = (index, number, sequences[at], DATA, attribute)
+        file = FoundFile(path, size, state, file_id, sparse=bool(flags & _SPARSE))
         if number in (0, 1):
             # The table itself is read here; its mirror repeats its first records.
             survey.files.append(file)
             survey.recognised.append(Recognised((mft.NAME,) if number == 0 else ()))
             continue
-        survey.add(file, _head(filesystem, table, one, size, clusters), problems)
+        survey.add(file, heads.get(one), problems)
 
 
-def _head(filesystem: NtfsFileSystem, table: MftTable, one: int, size: int, clusters: int) -> bytes | None:
-    """The first bytes of a stream; None where they are not on the medium as they are."""
-    streams = table.streams
-    wanted = min(size, HEAD_BYTES)
-    place, flags = int(streams.place[one]), int(streams.flags[one])
-    if place >= 0:
-        return filesystem.read_table(place, wanted)
-    cluster, length = int(streams.cluster[one]), int(streams.clusters[one])
-    if flags & (_COMPRESSED | _ENCRYPTED) or cluster < 0 or cluster >= clusters:
-        return None
-    run = length * filesystem.geometry.cluster_size
-    if run < wanted and size > run:
-        return None  # the first bytes lie in several runs: let the file system put them together
-    found = filesystem.volume.read_at(cluster * filesystem.geometry.cluster_size, wanted)
-    valid = int(streams.valid_size[one])
-    return found if valid >= wanted else found[:valid] + bytes(wanted - valid)
+def _heads(filesystem: NtfsFileSystem, table: MftTable, chosen: NDArray[np.int64]) -> dict[int, bytes]:
+    """The first bytes of streams, by place in the table; those that are not on the medium as they are have none.
+
+    What lies close together is read together: a volume has many small files side by side.
+    """
+    streams, geometry = table.streams, filesystem.geometry
+    heads: dict[int, bytes] = {}
+    wanted = np.minimum(streams.size, HEAD_BYTES)
+    run = streams.clusters * geometry.cluster_size
+    plain = (streams.flags & (_COMPRESSED | _ENCRYPTED)) == 0
+    inside = (streams.cluster >= 0) & (streams.cluster < filesystem.size // geometry.cluster_size)
+    # Where the first bytes lie in several runs, the file system puts them together.
+    there = (streams.place < 0) & plain & inside & ((run >= wanted) | (run >= streams.size))
+    disk = chosen[there[chosen]]
+    disk = disk[np.argsort(streams.cluster[disk], kind="stable")]
+    offsets = streams.cluster[disk] * geometry.cluster_size
+    for one, data in _windows(filesystem.volume.read_at, disk, offsets, wanted[disk]):
+        valid = int(streams.valid_size[one])
+        heads[one] = data if valid >= len(data) else data[:valid] + bytes(len(data) - valid)
+    resident = chosen[streams.place[chosen] >= 0]
+    resident = resident[np.argsort(streams.place[resident], kind="stable")]
+    heads.update(_windows(_fixed(filesystem, table), resident, streams.place[resident], wanted[resident]))
+    return heads
+
+
+def _windows(
+    read_at: Callable[[int, int], bytes], which: NDArray[np.int64], offsets: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Iterator[tuple[int, bytes]]:
+    """Pieces at ascending offsets, read in windows; gaps of up to _GAP bytes are read over."""
+    start, members = 0, list(zip(which.tolist(), offsets.tolist(), sizes.tolist(), strict=True))
+    while start < len(members):
+        first = members[start][1]
+        end, stop = first + members[start][2], start + 1
+        while stop < len(members) and members[stop][1] <= end + _GAP and members[stop][1] - first < _WINDOW:
+            end = max(end, members[stop][1] + members[stop][2])
+            stop += 1
+        data = read_at(first, end - first)
+        for one, offset, size in members[start:stop]:
+            yield one, data[offset - first : offset - first + size]
+        start = stop
+
+
+def _fixed(filesystem: NtfsFileSystem, table: MftTable) -> Callable[[int, int], bytes]:
+    """Reads of the table with the last bytes of each sector put back."""
+    size = table.record_size
+
+    def read_at(offset: int, length: int) -> bytes:
+        first = offset // size * size
+        count = (offset + length - first + size - 1) // size
+        raw = filesystem.read_table(first, count * size)
+        block = np.frombuffer(raw[: len(raw) // size * size], dtype=np.uint8).reshape(-1, size).copy()
+        undo_fixups(block, filesystem.geometry.sector_size)
+        return block.tobytes()[offset - first : offset - first + length]
+
+    return read_at
 
 
 def _stale_names(filesystem: NtfsFileSystem, table: MftTable) -> list[StaleRow]:
@@ -118,18 +161,19 @@ def _stale_names(filesystem: NtfsFileSystem, table: MftTable) -> list[StaleRow]:
     current = set(zip(names.owner.tolist(), names.parent.tolist(), names.text, strict=True))
     by_place = {(parent, text) for _, parent, text in current}
     paths = table.folder_paths()
+    places = table.index_of(np.array([number for number, _, _ in found], dtype=np.int64)).tolist()
+    sequences, used = records.sequence.tolist(), records.in_use.tolist()
     rows: dict[tuple[int, int, str], StaleRow] = {}
-    for number, sequence, name in found:
+    for (number, sequence, name), at in zip(found, places, strict=True):
         text = safe_name(name.name)[0]
-        at = int(table.index_of(np.array([number]))[0]) if number >= 0 else -1
-        same_file = at >= 0 and sequence in (
-            int(records.sequence[at]),
-            int(records.sequence[at]) - (not records.in_use[at]),
-        )
-        if (same_file and (number, name.parent, text) in current) or (number < 0 and (name.parent, text) in by_place):
+        key = (number, name.parent, text)
+        if key in rows or (number < 0 and (name.parent, text) in by_place):
+            continue
+        # Deleting a file has raised the number of its record by one.
+        if at >= 0 and key in current and sequence in (sequences[at], sequences[at] - (not used[at])):
             continue
         path = f"{paths.of_parent(name.parent, name.parent_sequence)}{text}"
-        rows.setdefault((number, name.parent, text), StaleRow(number, sequence, path, name.times))
+        rows[key] = StaleRow(number, sequence, path, name.times)
     return list(rows.values())
 
 

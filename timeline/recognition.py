@@ -92,6 +92,11 @@ def by_name_alone(name: str) -> Recognised:
     return Recognised((LOOK,)) if _asked().any_name.fullmatch(name.lower()) else NOTHING
 
 
+def asks_for(name: str, head: bytes) -> bool:
+    """Whether any parser is to be asked for a file of that name and beginning."""
+    return bool(_asked().of(name.lower(), head))
+
+
 def recognise(file: SourceFile) -> Recognised:
     """The parsers that read `file`. A parser that fails in looking is a problem of that file, not of the run."""
     try:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROWS_IN_MEMORY = 500_000
 """Rows gathered before they are sorted and written; a larger source becomes several sorted runs."""
-GROUP_ROWS = 65_536
+GROUP_ROWS = 131_072
 _EVENTS_AT_ONCE = 20_000  # Python objects turned into a batch together
 _LARGEST_TEXT = 32_768  # characters of one text column; what is longer is cut with an ellipsis
 
@@ -205,8 +205,8 @@ class Rows:
                 self._partial,
                 _held_schema(),
                 compression="zstd",
-                compression_level=3,
-                use_dictionary=True,
+                compression_level=1,
+                use_dictionary=[one.name for one in _held_schema() if pa.types.is_dictionary(one.type)],
                 write_statistics=["source_id", "time_ns", "kind"],
                 store_schema=False,
             )

@@ -16,7 +16,7 @@ from preserve import signatures
 from timeline import ntfs_survey
 from timeline.event import Problem
 from timeline.found_files import FoundFile, Place
-from timeline.recognition import Recognised, by_name_alone, recognise
+from timeline.recognition import NOTHING, Recognised, asks_for, by_name_alone, recognise
 from timeline.sources import HEAD_BYTES, MemoryReader, SourceFile, local_file
 
 if TYPE_CHECKING:
@@ -68,6 +68,9 @@ class PlaceSurvey:
         self.files.append(file)
         if head is None:
             self.recognised.append(by_name_alone(file.path.rpartition("/")[2]))
+            return
+        if not asks_for(file.path.rpartition("/")[2], head):
+            self.recognised.append(NOTHING)
             return
         looked = SourceFile(
             file.path,
