@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from chain_of_custody import statements
+from chain_of_custody.entries import ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,7 +225,7 @@ def _work_group(writer: _Writer) -> tuple[str, list[Value]]:
     unread_text = (
         (t(f"{sectors} セクタ", f"{sectors} sectors") if sectors != "0" else t("なし", "none")) if sectors else ""
     )
-    form = "、".join(
+    form = t("、", ", ").join(
         filter(
             None,
             (
@@ -239,7 +240,11 @@ def _work_group(writer: _Writer) -> tuple[str, list[Value]]:
     targets = statements.value("", begin.body.get("targets") if begin is not None else None, writer.language)
     return t("保全作業", "Acquisition"), [
         writer.value(t("開始 – 終了", "begin – end"), begin, text=span),
-        writer.value(t("作業者", "operator"), begin, text=f"{begin.actor}({begin.role})" if begin is not None else ""),
+        writer.value(
+            t("作業者", "operator"),
+            begin,
+            text=t(f"{begin.actor}({begin.role})", f"{begin.actor} ({ROLES[begin.role]})") if begin is not None else "",
+        ),
         writer.value(t("立会人", "witness"), witness, "who", "org", "absent_reason"),
         writer.value(t("書込み防止", "write protection"), begin, text=protection),
         writer.value(
@@ -260,7 +265,7 @@ def _rest_group(writer: _Writer) -> tuple[str, list[Value]]:
     photos = [entry for entry in writer.mine if entry.type == "record.photo"]
     anomalies = [entry for entry in writer.mine if entry.type == "record.anomaly"]
     copy = writer.last("record.copy")
-    shots = "、".join(writer.stated(entry, "what") for entry in photos[:4])
+    shots = t("、", ", ").join(writer.stated(entry, "what") for entry in photos[:4])
     files = sum(len(entry.outputs) for entry in photos)
     shown = t(f"{files} 枚: {shots}", f"{files}: {shots}") if photos else ""
     wrong = "; ".join(
@@ -310,9 +315,17 @@ def _moves(writer: _Writer) -> list[list[str]]:
     for entry in writer.mine:
         if entry.type not in (*_MOVES, *_TRANSFERS):
             continue
-        stated = [f"{label} {text}" for label, text in statements.of(entry, writer.language)]
+        body = {name: value for name, value in entry.body.items() if name != "at"}
+        stated = [f"{label} {text}" for label, text in statements.of_body(entry.type, body, writer.language)]
         when = str(entry.body.get("at") or entry.ts)
         name = statements.type_name(entry.type, writer.language)
         who = f"{entry.actor}: " if entry.type in _TRANSFERS else ""
-        rows.append([minute(when), name, short(who + "、".join(stated), entry.seq, writer.language), str(entry.seq)])
+        rows.append(
+            [
+                minute(when),
+                name,
+                short(who + writer.t("、", ", ").join(stated), entry.seq, writer.language),
+                str(entry.seq),
+            ]
+        )
     return rows

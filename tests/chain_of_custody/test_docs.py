@@ -69,5 +69,5 @@ def test_the_guide_for_lawyers(tmp_path):
     code, out, err = custody("verify", "--case", ".", cwd=case)
     assert code == 0, out + err
     for option in re.findall(r"custody verify (--[a-z-]+)", text):
-        assert option in {"--case", "--against", "--images", "--tsa-root"}
+        assert option in {"--case", "--against", "--images", "--tsa-root", "--report"}
     assert "準拠" not in text
