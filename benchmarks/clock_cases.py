@@ -9,6 +9,7 @@ one to judge with.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import random
@@ -79,10 +80,12 @@ class Model:
     """(true start, length s, stale s before it is put right, sleep or vm)."""
 
     def smooth(self, t: float) -> float:
+        """The offset without steps and pauses, in seconds."""
         value = self.base + self.ppm * 1e-6 * (t - self.start)
         return value + sum(a * math.sin(2 * math.pi * (t - self.start) / p + f) for a, p, f in self.wander)
 
     def offset(self, t: float) -> float:
+        """The offset at true time `t`."""
         value = self.smooth(t) + sum(size for at, size, _l, _p in self.steps if t >= at)
         for at, length, stale, _kind in self.pauses:
             if at <= t < at + length:
@@ -92,9 +95,11 @@ class Model:
         return value
 
     def reading(self, t: float) -> float:
+        """What the clock shows at true time `t`."""
         return t + self.offset(t)
 
     def asleep(self, t: float) -> bool:
+        """Whether the clock stands still at `t`."""
         return any(at - 1 <= t < at + length + 0.5 for at, length, _s, _k in self.pauses)
 
 
@@ -134,13 +139,16 @@ class Writer:
     """Probability that a receipt comes hours or days late."""
 
     def source(self, file: str, form: str, clock: str, zone: str | None, order: str) -> Path:
+        """Declare a source; its path."""
         self.sources.append({"file": file, "format": form, "clock": clock, "zone": zone, "order": order})
         return self.folder / file
 
     def know(self, file: str, record: object, t: float) -> None:
+        """Keep the true moment of a record."""
         self.truth.times[file, str(record)] = t
 
     def moments(self, count: int, clock: str, *, since: float | None = None, until: float | None = None) -> list[float]:
+        """True moments at which a clock writes something: working hours and any time."""
         model, rng = self.models.get(clock), self.rng
         since, until = self.start if since is None else since, self.end - 30 if until is None else until
         found: list[float] = []
@@ -152,6 +160,7 @@ class Writer:
         return sorted(found)
 
     def read(self, clock: str, t: float) -> float:
+        """What a clock shows at true time `t`."""
         model = self.models.get(clock)
         return model.reading(t) if model else t + self.rng.uniform(-0.04, 0.04)
 
@@ -162,8 +171,7 @@ class Writer:
         model, rng = self.models[clock], self.rng
         path = self.source(file, "evtx", clock, "UTC", "append")
         rows: list[tuple[float, float, dict]] = []
-        for t in self.moments(count, clock):
-            rows.append((t, t, _event("Service Control Manager", 7036, {"param1": "svc", "param2": "running"})))
+        rows += [(t, t, _event("Service Control Manager", 7036, {"param1": "svc"})) for t in self.moments(count, clock)]
         for at, size, logged, program in model.steps:
             if logged and changes != "none":
                 old, new = model.reading(at) - size, model.reading(at)
@@ -190,6 +198,7 @@ class Writer:
     def ccas(
         self, file: str, clock: str, zone: str | None, count: int, *, real: str = "+09:00", since: float | None = None
     ) -> None:
+        """An endpoint log in CCAS's columns."""
         path = self.source(file, "ccas", clock, zone, "append")
         with path.open("w", encoding="cp932", newline="") as out:
             writer = csv.writer(out)
@@ -214,6 +223,7 @@ class Writer:
         extra: list[tuple[float, list[str]]] | None = None,
         gaps: list[tuple[float, float]] | None = None,
     ) -> None:
+        """An endpoint log with byte counts and receipts, some lines delivered twice."""
         path = self.source(file, "op2", clock, zone, order)
         rows: list[tuple[float, float, list[str]]] = []
         events = [
@@ -268,6 +278,7 @@ class Writer:
         since: float | None = None,
         until: float | None = None,
     ) -> None:
+        """A browser's exchanges with servers."""
         path, rng = self.source(file, "http", clock, "UTC", "none"), self.rng
         moments = self.moments(count, clock, since=since, until=until)
         rng.shuffle(moments)
@@ -295,6 +306,7 @@ class Writer:
                 self.know(file, line, t)
 
     def combined(self, file: str, clock: str, count: int) -> list[tuple[int, float]]:
+        """A web server's log."""
         path = self.source(file, "combined", clock, "+09:00", "append")
         made = []
         with path.open("w", encoding="utf-8") as out:
@@ -306,18 +318,20 @@ class Writer:
         return made
 
     def squid(self, file: str, clock: str, count: int) -> list[tuple[int, float]]:
+        """A proxy's log."""
         path = self.source(file, "squid", clock, "UTC", "append")
         made = []
         with path.open("w", encoding="utf-8") as out:
             for line, t in enumerate(self.moments(count, clock), start=1):
                 out.write(
-                    f"{self.read(clock, t):.3f}     87 10.0.0.5 TCP_MISS/200 512 GET http://x/ - DIRECT/1.2.3.4 text/html\n"
+                    f"{self.read(clock, t):.3f}     87 10.0.0.5 TCP_MISS/200 512 GET http://x/ - DIRECT/1.2.3.4 -\n"
                 )
                 self.know(file, line, t)
                 made.append((line, t))
         return made
 
     def syslog(self, file: str, clock: str, count: int, zone: str | None, *, real: str = "+09:00") -> None:
+        """A log without year and zone."""
         path = self.source(file, "rfc3164", clock, zone, "append")
         with path.open("w", encoding="utf-8") as out:
             for line, t in enumerate(self.moments(count, clock), start=1):
@@ -326,6 +340,7 @@ class Writer:
                 self.know(file, line, t)
 
     def dvr(self, file: str, clock: str, count: int, zone: str | None = "+09:00") -> list[tuple[int, float]]:
+        """A camera's log."""
         path = self.source(file, "dvr", clock, zone, "append")
         made = []
         with path.open("w", encoding="cp932", newline="") as out:
@@ -338,6 +353,7 @@ class Writer:
         return made
 
     def mails(self, clock: str, count: int) -> None:
+        """Mails with one hop."""
         for number, t in enumerate(self.moments(count, clock), start=1):
             file = f"mail{number}.eml"
             path = self.source(file, "eml", clock, "UTC", "none")
@@ -346,12 +362,13 @@ class Writer:
             got = datetime.fromtimestamp(math.floor(t + self.rng.expovariate(1 / 3)), tokyo)
             path.write_text(
                 f"Received: from pc01 by mail.example.jp with ESMTP; {format_datetime(got)}\r\n"
-                f"From: a@example.jp\r\nTo: b@example.jp\r\nDate: {format_datetime(sent)}\r\nSubject: x\r\n\r\nbody\r\n",
+                f"From: a@example.jp\r\nDate: {format_datetime(sent)}\r\nSubject: x\r\n\r\nbody\r\n",
                 encoding="utf-8",
             )
             self.know(file, "Date", t)
 
     def reading(self, clock: str, t: float, resolution: float = 1.0) -> None:
+        """A reading at seizure."""
         cut = math.floor(self.read(clock, t) / resolution) * resolution
         self.readings.append(
             {
@@ -364,6 +381,7 @@ class Writer:
         )
 
     def pairs(self, count: int) -> list[dict]:
+        """Questions about the order of two records."""
         known = sorted(self.truth.times.items(), key=lambda one: one[1])
         made = []
         for number in range(count):
@@ -386,6 +404,7 @@ class Writer:
         return made
 
     def finish(self) -> Truth:
+        """Write the description of the case; its truth."""
         described = {
             "period": [_iso(self.start, digits=0), _iso(self.end, digits=0)],
             "clocks": {name: {"declared": declared} for name, declared in self.clocks.items()},
@@ -444,7 +463,7 @@ def _change(log: str, old: float, new: float, program: str) -> dict:
 PERSON = "C:\\Windows\\System32\\rundll32.exe"
 
 
-def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Truth:  # noqa: PLR0914
+def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Truth:
     """Write a case of one class; the truth of its records, pairs and incidents."""
     rng = random.Random(f"{family}:{kind}:{seed}")
     folder.mkdir(parents=True)
@@ -618,7 +637,7 @@ def write_case(folder: Path, kind: str, seed: int, family: str = "tune") -> Trut
         _chain(w, rng, start, many)
     if kind in ("constant", "drift", "wrong_server"):
         w.combined("access.log", "web", 150)
-    if kind not in ("no_anchor",):
+    if kind != "no_anchor":
         if kind in ("one_reading", "two_readings") or rng.random() < 0.6:
             w.reading("pc", end - rng.uniform(60, 1500))
         if kind == "two_readings":
@@ -638,9 +657,7 @@ def _links(
 ) -> None:
     """Links between neighbours of two logs, in the direction that is true."""
     everything = sorted([(t, file_a, line) for line, t in a] + [(t, file_b, line) for line, t in b])
-    near = [
-        (one, two) for one, two in zip(everything, everything[1:], strict=False) if one[1] != two[1] and two[0] > one[0]
-    ]
+    near = [(one, two) for one, two in itertools.pairwise(everything) if one[1] != two[1] and two[0] > one[0]]
     for one, two in rng.sample(near, min(count, len(near))):
         w.links.append((one[1], str(one[2]), two[1], str(two[2]), "visit"))
 

@@ -31,6 +31,8 @@ from timeline.clocks.verdicts import judge_all
 
 @dataclass
 class Score:
+    """What happened over the cases of one class."""
+
     covered: list[bool] = field(default_factory=list)
     widths: list[float] = field(default_factory=list)
     unknown: int = 0
@@ -107,7 +109,8 @@ def run(kind: str, seeds: int, family: str) -> Score:
 
 def accuracy(seeds: int, family: str, kinds: list[str]) -> None:
     print(
-        "| class | covered % (worst case) | median width s | unknown % | raw clock % | constant offset % (width s) | orders claimed / false | s per case |"
+        "| class | covered % (worst case) | median width s | unknown % | raw clock % | constant offset % (width s) "
+        "| orders claimed / false | s per case |"
     )
     print("|---|---|---|---|---|---|---|---|")
     false = claims = right = verdicts = 0
@@ -124,7 +127,8 @@ def accuracy(seeds: int, family: str, kinds: list[str]) -> None:
             flush=True,
         )
     print(
-        f"\norders claimed: {claims}, false: {false}; verdicts right: {right} of {verdicts} ({family}, {seeds} cases a class)"
+        f"\norders claimed: {claims}, false: {false}; verdicts right: {right} of {verdicts} "
+        f"({family}, {seeds} cases a class)"
     )
 
 

@@ -427,7 +427,7 @@ def export(
     **command_help(
         "時計を解きます。フォルダーを指定すると時計事案の答えを JSON Lines で書き(台帳は不要)、"
         "指定しなければ事案の時計を推定し、補正を時系列に結び付けます。",
-        "Estimate clocks. With a folder: answer that clock case as JSON lines (no ledger). Without: estimate the clocks "
+        "Estimate clocks. With a folder: answer that clock case as JSON lines (no ledger). Without: estimate clocks "
         "of the case and join the corrections to its timeline.",
         "timeline clock solve clock-case --out result.jsonl",
         "timeline clock solve",
@@ -574,7 +574,8 @@ def order(
     console.print_text(sentence + "\n")
     for side in sides:
         console.print_text(
-            f"  {side['event']}: {side['text']} | {side['clock']} | {side['earliest'] or '?'} – {side['latest'] or '?'} | "
+            f"  {side['event']}: {side['text']} | {side['clock']} | "
+            f"{side['earliest'] or '?'} – {side['latest'] or '?'} | "
             f"{side['ground']}\n",
         )
 
@@ -630,10 +631,13 @@ def verdict(
     if clock_case is not None:
         answers = judge_all(solve_case(given))
     else:
-        with open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
-            with opened.action("verdict", {"rules": str(rules()["version"]), "parameters": _parameters()}) as action:
-                answers = judge_all(solve_case(given))
-                action.set_result({"verdicts": {one.id: _ledger_verdict(one) for one in answers}})
+        about: dict[str, Json] = {"rules": str(rules()["version"]), "parameters": _parameters()}
+        with (
+            open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened,
+            opened.action("verdict", about) as action,
+        ):
+            answers = judge_all(solve_case(given))
+            action.set_result({"verdicts": {one.id: _ledger_verdict(one) for one in answers}})
     _print_verdicts(answers, given, as_json=as_json)
 
 

@@ -1,6 +1,6 @@
-"""The interval band: which offsets θ of a clock are possible at a reading, from anchors and a bounded rate.
+"""The band: which offsets θ of a clock are possible at a reading, from anchors and a bounded rate.
 
-θ = L - t is the offset (seconds) at the unwrapped reading U (seconds). An anchor says lo <= θ <= hi at its U. Within one
+θ = L - t is the offset (seconds) at the unwrapped reading U (seconds). An anchor says lo <= θ <= hi at its U. In one
 piece the rate of θ lies in [b0, b1], so an anchor at U_i bounds θ everywhere:
 
     lo(U) = max_i lo_i + b0·(U-U_i) for U >= U_i,  lo_i + b1·(U-U_i) for U < U_i        (hi likewise, min, b1 and b0)
@@ -56,7 +56,7 @@ class Band:
 
 
 def _lower_envelope(at: Floats, value: Floats, u: Floats, rate_after: float, rate_before: float) -> Floats:
-    """max over anchors of value + rate_after·d (d >= 0) and value + rate_before·d (d < 0); -inf without anchors."""
+    """Max over anchors of value + rate_after·d (d >= 0) and value + rate_before·d (d < 0); -inf without anchors."""
     result = np.full(len(u), -np.inf)
     if len(at) == 0:
         return result

@@ -86,7 +86,7 @@ def _clocks(value: object) -> dict[str, Clock]:
 
 
 def _moment(text: object, zone: Zone, resolution_s: float) -> tuple[float, bool] | None:
-    """ns of a time an examiner wrote (with or without offset); whether the offset stood in it."""
+    """Ns of a time an examiner wrote (with or without offset); whether the offset stood in it."""
     if not isinstance(text, str):
         return None
     iso = iso_time(text, zone)

@@ -12,7 +12,7 @@ import numpy as np
 from timeline.clocks.anchors import SYNCHRONISED_S
 from timeline.clocks.manipulation import signs
 from timeline.clocks.result_file import iso_ns
-from timeline.clocks.wording import court_sentence, span
+from timeline.clocks.wording import MOST_PARTS, court_sentence, piece_offsets, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,10 +83,27 @@ def _points(view: ClockView) -> tuple[Floats, Floats, Floats]:
     return answer.best[use], low, high
 
 
-def chart(solution: Solution, name: str, language: Language) -> str:
-    """The offset over true time as SVG: band, anchors used (dark) and rejected (red)."""
+def charts(solution: Solution, name: str, language: Language) -> str:
+    """The offset over the whole time, and over each period between steps in a scale of its own."""
+    parts = piece_offsets(solution.main.views[name])
+    shown = chart(solution, name, language)
+    if 1 < len(parts) <= MOST_PARTS:
+        shown += "".join(
+            chart(solution, name, language, (first, last)) for first, last, _low, _high in parts if last > first
+        )
+    return shown
+
+
+def chart(solution: Solution, name: str, language: Language, period: tuple[float, float] | None = None) -> str:
+    """The offset over true time as SVG: band, anchors used (dark) and rejected (red).
+
+    `period`: only what lies between two true times (seconds from origin).
+    """
     view = solution.main.views[name]
     when, low, high = _points(view)
+    if period is not None:
+        inside = (when >= period[0]) & (when <= period[1])
+        when, low, high = when[inside], low[inside], high[inside]
     if not len(when):
         text = "記録の補正は不能" if language == "ja" else "nothing is known of this clock"
         return f'<svg viewBox="0 0 {WIDTH} 60" role="img"><text x="10" y="35">{text}</text></svg>'
@@ -124,9 +141,8 @@ def chart(solution: Solution, name: str, language: Language) -> str:
         shapes.append(f'<text x="4" y="{y(value) + 4}">{sign}{html.escape(span(value))}</text>')
         shapes.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 20}" y1="{y(value)}" y2="{y(value)}"/>')
         moment = first + (last - first) * share
-        shapes.append(
-            f'<text x="{x(moment) - 34}" y="{HEIGHT - 12}">{_jst(solution.case.origin_ns + round(moment * 1e9))}</text>'
-        )
+        when_text = _jst(solution.case.origin_ns + round(moment * 1e9))
+        shapes.append(f'<text x="{min(x(moment) - 34, WIDTH - 72)}" y="{HEIGHT - 12}">{when_text}</text>')
     label = (
         "時計のずれ(縦: 進み+/遅れ-、横: 日本時間)" if language == "ja" else "offset (+ fast, - slow) over time (JST)"
     )
@@ -148,7 +164,7 @@ padding:0 1rem;color:#1b1f24;line-height:1.7}
 h1{font-size:1.4rem}h2{font-size:1.1rem;border-bottom:1px solid #d0d7de;padding-bottom:.2rem}
 table{border-collapse:collapse;width:100%;font-size:.85rem}td,th{border:1px solid #d0d7de;padding:.2rem .5rem;
 text-align:left;vertical-align:top;word-break:break-all}svg{width:100%;height:auto;font-size:11px}
-.band{fill:#8fb8de;opacity:.75}.used{stroke:#20334a;stroke-width:1.2}.rejected{stroke:#c62828;stroke-width:2}
+.band{fill:#8fb8de;stroke:#4f86b8;stroke-width:1.5;opacity:.8}.used{stroke:#20334a;stroke-width:1.2}.rejected{stroke:#c62828;stroke-width:2}
 .grid{stroke:#d0d7de;stroke-width:.6}.no{color:#c62828}.court{background:#f3f6fa;border-left:4px solid #20334a;
 padding:.7rem 1rem}@media print{body{margin:0;max-width:none}}
 """
@@ -163,7 +179,7 @@ def page(solution: Solution, name: str, language: Language) -> str:
         f"<style>{_STYLE}</style><h1>{'時計' if ja else 'Clock'}: {html.escape(name)}</h1>",
         f'<p class="court">{html.escape(court_sentence(solution, name, "ja"))}</p>',
         f'<p class="court">{html.escape(court_sentence(solution, name, "en"))}</p>',
-        f"<h2>{'ずれの推移' if ja else 'Offset over time'}</h2>{chart(solution, name, language)}",
+        f"<h2>{'ずれの推移' if ja else 'Offset over time'}</h2>{charts(solution, name, language)}",
     ]
     parts.append(_seen(solution, name, ja=ja))
     parts.append(_steps(solution, view, ja=ja))
@@ -188,7 +204,8 @@ def _seen(solution: Solution, name: str, *, ja: bool) -> str:
         return f"<p>{text}</p>"
     origin = solution.case.origin_ns
     rows = "".join(
-        f"<tr><td>{iso_ns(origin + round(one.shown_s * 1e9))}</td><td>{iso_ns(origin + round(one.reference_s * 1e9))}</td>"
+        f"<tr><td>{iso_ns(origin + round(one.shown_s * 1e9))}</td>"
+        f"<td>{iso_ns(origin + round(one.reference_s * 1e9))}</td>"
         f"<td>{one.shown_s - one.reference_s:+.0f} ± {one.resolution_s + one.reference_resolution_s:g} s</td></tr>"
         for one in readings
     )
@@ -255,11 +272,12 @@ def _formula(*, ja: bool) -> str:
         return (
             "<h2>計算の前提</h2><p>真の時刻 t = L − θ(L は時計の表示、θ はずれ)。区間ごとに θ の変化率は 100 ppm 以内。"
             f"同期していると申告された時計の許容差は ±{SYNCHRONISED_S} 秒。各根拠は θ の上下限の不等式であり、"
-            "矛盾するものは不採用として残す。再計算の方法は docs/clocks.ja.md、入力は timeline clock export で書き出せる。</p>"
+            "矛盾するものは不採用として残す。再計算の方法は docs/clocks.ja.md、"
+            "入力は timeline clock export で書き出せる。</p>"
         )
     return (
-        "<h2>Premises</h2><p>True time t = L − θ (L: what the clock showed, θ: its offset). In each segment θ changes by "
-        f"at most 100 ppm. A clock declared synchronised is within ±{SYNCHRONISED_S} s. Each anchor is an inequality on "
-        "θ; those that contradict the others are kept as rejected. How to recompute: docs/clocks.md; the input is "
+        "<h2>Premises</h2><p>True time t = L − θ (L: what the clock showed, θ: its offset). In each segment θ "
+        f"changes by at most 100 ppm. A clock declared synchronised is within ±{SYNCHRONISED_S} s. Each anchor is an "
+        "inequality on θ; those that contradict the others are kept as rejected. How to recompute: docs/clocks.md; the input is "
         "written by timeline clock export.</p>"
     )

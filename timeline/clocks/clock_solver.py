@@ -361,7 +361,7 @@ class ClockSolver:
         return READING_BREAK_COST, READING_BREAK_COST
 
     def _settle_steps(self, pins: _Pins, pieces: Ints) -> bool:
-        """Whether pins on both sides tell that a clock was set or stood still at a step; True if something was learnt."""
+        """Whether pins on both sides tell that a clock was set or stood still at a step; True if it was learnt."""
         learnt = False
         kept = np.flatnonzero((pieces >= 0) & np.isfinite(pins.t_low) & np.isfinite(pins.t_high))
         for before, after in itertools.pairwise(kept):
@@ -527,7 +527,7 @@ class ClockSolver:
             log: order_log(rows, intervals, stamps, own_low, own_high, self.task.disorder_s.get(log, 0.0))
             for log, rows in self._logs.items()
         }
-        return self._finish(intervals, orders, (own_low, own_high), (kept, rejected), pieces, rate, chain, found)
+        return self._finish(intervals, orders, (own_low, own_high), (kept, rejected), pieces, rate, chain)
 
     @staticmethod
     def _held(pins: _Pins, piece: Piece, more: Floats) -> tuple[Floats, Floats, Floats, Ints]:
@@ -622,7 +622,6 @@ class ClockSolver:
         pieces: list[Piece],
         rate: Rate,
         chain: Chain,
-        found: _Candidates,
     ) -> ClockAnswer:
         stamps = self.stamps
         own_low, own_high = own

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - statements are put together from names of this program; values are parameters
 """The order of two events of the store: by place in one log, else by corrected intervals."""
 
 from __future__ import annotations

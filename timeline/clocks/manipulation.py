@@ -146,7 +146,11 @@ def signs(solution: Solution) -> Iterator[Sign]:
         ]
         if breaks:
             yield sign("unlogged_step", name, breaks)
-        jumps = [record(source, row) for source, row in answer.jumps if (source, row + 1) not in logged]
+        jumps = [
+            record(source, row)
+            for source, row in answer.jumps
+            if not any((source, row + near) in logged for near in range(-2, 5))
+        ]
         if jumps:
             yield sign("backward_in_log", name, jumps)
         bad = [

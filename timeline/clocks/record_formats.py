@@ -31,7 +31,7 @@ from timeline.clocks.evidence import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -277,7 +277,7 @@ def _number(text: str) -> int | None:
 
 def _add_text(columns: Columns, number: RecordName, text: str, zone: Zone) -> int:
     parsed = local_time(text, zone)
-    return columns.add(number, text, *(parsed if parsed else (None, 1.0)))
+    return columns.add(number, text, *(parsed or (None, 1.0)))
 
 
 # --- the formats ------------------------------------------------------------------------------------------------------
@@ -446,7 +446,7 @@ def _json_lines(path: Path, columns: Columns) -> Iterator[tuple[int, dict[str, A
 
 
 def http_date(value: object) -> int | None:
-    """ns UTC of an HTTP or mail date; None if it is none."""
+    """Ns UTC of an HTTP or mail date; None if it is none."""
     if not isinstance(value, str) or len(value) > 200:
         return None
     try:
@@ -523,12 +523,46 @@ def event_identity(event: dict[str, Any]) -> tuple[str, int]:
     return str(provider or ""), number if isinstance(number, int) else (_number(str(number)) or -1)
 
 
+_LOCALE_TIME = re.compile(r"^\s*(\d{1,2}):(\d{2}):(\d{2})\s*([AaPp]\.?[Mm]\.?)?\s*$")
+_LOCALE_DATE = re.compile(r"^\s*(\d{1,4})[/.\-](\d{1,2})[/.\-](\d{1,4})\s*$")
+
+
+def _locale_moment(day: object, clock: object, order: str) -> int | None:
+    """Seconds of a date and time in the words of a locale, the parts of the date in `order` (such as mdy)."""
+    date_match = _LOCALE_DATE.match(day.replace("\u200e", "")) if isinstance(day, str) else None
+    time_match = _LOCALE_TIME.match(clock.replace("\u200e", "")) if isinstance(clock, str) else None
+    if date_match is None or time_match is None:
+        return None
+    parts = dict(zip(order, (int(date_match[1]), int(date_match[2]), int(date_match[3])), strict=True))
+    hour = int(time_match[1])
+    if time_match[4]:
+        hour = hour % 12 + (12 if time_match[4][0] in "Pp" else 0)
+    try:
+        days = date(parts["y"], parts["m"], parts["d"]).toordinal() - _EPOCH_ORDINAL
+    except ValueError:
+        return None
+    return days * 86400 + hour * 3600 + int(time_match[2]) * 60 + int(time_match[3])
+
+
+def locale_step(data: Mapping[str, object], created_s: float) -> float | None:
+    """The step in seconds of a 4616 record of version 0, whose times are texts of a locale and zone nobody names.
+
+    Both texts are of one zone, so their difference needs none. The order of the date's parts is the one with which the
+    new time lies within a day of the record's own (`created_s`, seconds since 1970). Whole seconds.
+    """
+    for order in ("mdy", "dmy", "ymd"):
+        new = _locale_moment(data.get("NewDate"), data.get("NewTime"), order)
+        old = _locale_moment(data.get("PreviousDate"), data.get("PreviousTime"), order)
+        if new is not None and old is not None and abs(new - created_s) < 26 * 3600:
+            return float(new - old)
+    return None
+
+
 def _note_clock_event(event: dict[str, Any], row: int, columns: Columns) -> None:
     """Time changes (Security 4616, Kernel-General 1) and sleeps (Power-Troubleshooter 1) found in an event."""
     provider, number = event_identity(event)
     data = event.get("EventData")
     if number == 4616 and provider.endswith("Security-Auditing"):
-        # Version 0 has locale text instead of times: it is no anchor, and the record says so by itself.
         old, new = iso_time(_event_field(data, "PreviousTime")), iso_time(_event_field(data, "NewTime"))
         process, reason = str(_event_field(data, "ProcessName") or ""), None
     elif number == 1 and provider.endswith("Kernel-General"):
@@ -545,7 +579,12 @@ def _note_clock_event(event: dict[str, Any], row: int, columns: Columns) -> None
     else:
         return
     if old is None or new is None:
-        columns.tell(columns.source.names[row], "time change without readable times")
+        created = columns.readings[row]
+        step = locale_step(data, created + columns.origin_ns / 1e9) if isinstance(data, dict) else None
+        if step is None:
+            columns.tell(columns.source.names[row], "time change without readable times")
+            return
+        columns.source.changes.append(TimeChange(created - step, created, row, process=process))
         return
     columns.source.changes.append(
         TimeChange(columns.seconds(old[0]), columns.seconds(new[0]), row, process=process, reason=reason),

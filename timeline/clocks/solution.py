@@ -1,4 +1,4 @@
-"""All clocks of a case together: which sources to believe, clocks tied to clocks, every record's interval, and pairs."""
+"""All clocks of a case together: which sources to believe, clocks tied to clocks, every record's interval."""
 
 from __future__ import annotations
 
@@ -147,9 +147,7 @@ def _stamps(case: ClockCase, name: str, shifts: Mapping[int, float]) -> ClockVie
             if source.clock != name and case.http_hosts.get(reply.host) == name:
                 dates[index, reply.row] = total + len(extra)
                 extra.append((reply.date_s, 1.0))
-    for reading in case.readings:
-        if reading.clock == name:
-            extra.append((reading.shown_s, reading.resolution_s))
+    extra += [(reading.shown_s, reading.resolution_s) for reading in case.readings if reading.clock == name]
     values = np.array([one[0] for one in extra])
     stamps = Stamps(
         np.concatenate([*readings, values]),

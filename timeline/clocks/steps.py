@@ -99,7 +99,7 @@ def _explain(step: Step, sleeps: Sequence[Standstill]) -> None:
 
 
 def unwrap_offsets(steps: Sequence[Step]) -> Floats:
-    """For segments 0..K: the sum of the steps that set the clock (a standstill, and the unknown, see docs) before it."""
+    """For segments 0..K: the sum of the steps before it, save those at which the clock stood still."""
     sizes = [0.0 if step.stood_still else step.size_s for step in steps]
     return np.concatenate([[0.0], np.cumsum(sizes)])
 

@@ -29,7 +29,7 @@ from timeline.clocks.evidence import (
     TimeChange,
     TypedAnchor,
 )
-from timeline.clocks.record_formats import Zone, http_date, iso_time, local_time
+from timeline.clocks.record_formats import Zone, http_date, iso_time, local_time, locale_step
 
 if TYPE_CHECKING:
     from timeline.clocks.statements import Statements
@@ -226,6 +226,11 @@ class _Builder:
                 source.standstills.append(Standstill(slept, woke, at))
             return
         old, new = (self._seconds(data.get(name)) for name in names[kind])
+        if old is None or new is None:
+            step = locale_step(data, float(source.reading_s[at]) + self.origin_ns / 1e9)
+            if step is not None:
+                new = float(source.reading_s[at])
+                old = new - step
         if old is None or new is None:
             self.problems.append(CaseProblem(str(source.names[at]), "time change without readable times"))
             return

@@ -267,7 +267,7 @@ def _judge_lines(
         "only_reads": bool(reads) and written == 0 and not missing,
     }
     rule, verdict = decide(facts)
-    grounds = _grounds(solution, facts, mine, (writes, reads, missing), gap, found, incident, moment)
+    grounds = _grounds(solution, facts, mine, (writes, reads, missing), gap, found, moment)
     where = "" if incident.row is None else solution.case.sources[incident.row[0]].label(incident.row[1])
     read = sum(line.operation.bytes_read or 0 for line in reads)
     return IncidentAnswer(incident.id, verdict, rule, grounds, facts, where, size, written, read, mine)
@@ -374,7 +374,6 @@ def _grounds(
     kinds: tuple[Sequence[Line], Sequence[Line], Sequence[Line]],
     gap: tuple[Line, Line | None] | None,
     found: Sequence[MediaFile],
-    incident: Incident,
     moment: tuple[float, float],
 ) -> list[Ground]:
     """The reasons, each with its records."""
@@ -385,7 +384,7 @@ def _grounds(
         grounds.append(Ground(reason, records))
 
     counted = [line for line in writes if line.operation.bytes_written is not None]
-    if facts["written_all"] and not facts["counts_missing"] or facts["written_all"]:
+    if (facts["written_all"] and not facts["counts_missing"]) or facts["written_all"]:
         add("bytes_match_size", _records(solution, counted))
     if facts["written_some"]:
         add("written_less_than_size", _records(solution, counted))

@@ -188,7 +188,7 @@ def order_sentence(a: str, b: str, answer: OrderAnswer, language: Language) -> s
 
 
 def interval_text(solution: Solution, source: int, row: int) -> str:
-    """earliest – latest of a record, or unknown."""
+    """Earliest – latest of a record, or unknown."""
     low, high = solution.low[source][row], solution.high[source][row]
     if not (np.isfinite(low) and np.isfinite(high)):
         return "unknown"

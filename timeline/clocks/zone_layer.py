@@ -36,7 +36,7 @@ def zone_shifts(case: ClockCase, wrong: frozenset[str]) -> tuple[dict[int, float
         elif found is None and zone is None:
             utc = [s for s in case.sources if s.clock == clock and s.format not in LOCAL_FORMATS]
             declared = case.clocks[clock].declared == "synchronised" and clock not in wrong
-            if utc and len(certain) or declared:
+            if (utc and len(certain)) or declared:
                 unknown.update(members)
     return shifts, frozenset(unknown)
 
