@@ -11,9 +11,10 @@ import numpy as np
 from chain_of_custody.masking import mask_text
 from preserve.extents import STATES
 from preserve.workers import Failure
-from triage.file_pass import FileTask, NameTask, RangeTask, TaskResult, WindowTask
+from triage import carving
+from triage.file_pass import CarveTask, FileTask, NameTask, RangeTask, TaskResult, WindowTask
 from triage.findings import CoverageLine, Finding
-from triage.merge import RawNumber, merge
+from triage.merge import FilePlace, RawNumber, finding_of, merge
 from triage.results import PICTURE_WORDS
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from triage.extractors.model import Problem
     from triage.file_pass import AnyTask, FoundNumber
     from triage.findings import CoverageReason
-    from triage.merge import FilePlace
     from triage.raw_hits import RawHits, Selection
 
 FAILURE_WORDS: Mapping[str, tuple[CoverageReason, str, str]] = {
@@ -157,7 +157,43 @@ class Collected:
             for index in {*files, *(owner for owner, _ in names), *(hit.file for hit in raw_numbers if hit.file >= 0)}
         }
         findings = merge(places, files, names, raw_numbers, self._owners(files), decided)
-        return findings + list(self._yara())
+        return self._with_carved(findings) + list(self._yara())
+
+    def _with_carved(self, findings: list[Finding]) -> list[Finding]:
+        """The findings with those of carved files, and without what these explain: raw hits in the same bytes."""
+        explained: dict[str, list[tuple[int, int]]] = {}
+        added: list[Finding] = []
+        for task in self._tasks:
+            outcome = self._outcomes.get(task.number)
+            if not isinstance(task, CarveTask) or not isinstance(outcome, TaskResult) or not outcome.found:
+                continue
+            name = carving.name_of(task.offset, task.kind)
+            place = FilePlace(self._evidence.layers_at(task.offset), "", "carved")
+            end = task.offset + outcome.carved_bytes
+            for number in outcome.found:
+                # A file within a carved file, stored as it is, was carved on its own too.
+                if any(start < task.offset and end <= last for start, last in explained.get(number.hmac, ())):
+                    continue
+                own = number.byte_offset if not number.container else None
+                finding = finding_of(
+                    replace(number, container=number.container or name),
+                    place,
+                    None if own is None else task.offset + own,
+                    result=outcome,
+                )
+                added.append(finding)
+            for number in outcome.found:
+                explained.setdefault(number.hmac, []).append((task.offset, end))
+        if not added:
+            return findings
+        kept = [
+            finding
+            for finding in findings
+            if finding.path
+            or finding.offset is None
+            or not any(start <= finding.offset < end for start, end in explained.get(finding.hmac, ()))
+        ]
+        return kept + added
 
     def _located(self, raw: Sequence[FoundNumber]) -> list[RawNumber]:
         """Raw numbers with the file and the state of the bytes in which they lie."""
@@ -268,7 +304,7 @@ class Collected:
     def _line(self, task: AnyTask, reason: CoverageReason, detail: str, container: str) -> CoverageLine:
         place = self._place(task.number) if isinstance(task, FileTask) else None
         offset, size = -1, -1
-        if isinstance(task, RangeTask):
+        if isinstance(task, RangeTask | CarveTask):
             offset, size = task.offset, task.size
         elif isinstance(task, WindowTask):
             offset = task.windows[0].offset

@@ -18,7 +18,7 @@ from preserve.filesystem import open_filesystem
 from preserve.nested import nested_format
 from preserve.recipe import Recipe
 from preserve.volumes import open_volumes
-from triage import extractors
+from triage import carving, extractors
 from triage.extractors import binary, plain
 from triage.extractors.model import HEAD_SIZE, Context, Decision, Limits, Problem
 from triage.judge import Judge
@@ -114,7 +114,18 @@ class RangeTask:
     seconds: float = SECONDS_PER_FILE + GRACE_SECONDS
 
 
-AnyTask = FileTask | NameTask | WindowTask | RangeTask
+@dataclass(frozen=True, slots=True)
+class CarveTask:
+    """A sector in no file that begins like a file of `kind`; it may take `size` bytes of the media at most."""
+
+    number: int
+    offset: int
+    size: int
+    kind: str
+    seconds: float = SECONDS_PER_FILE + GRACE_SECONDS
+
+
+AnyTask = FileTask | NameTask | WindowTask | RangeTask | CarveTask
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +162,8 @@ class TaskResult:
     read_as: str = ""
     decisions: tuple[Decision, ...] = ()
     """One for each picture in the file."""
+    carved_bytes: int = 0
+    """Size of a carved file; 0 where the candidate was none."""
     image_format: str = ""
     """Set where the file is itself an image of a medium: "e01", "qcow2", "raw" …"""
     opened: tuple[str, ...] = ()
@@ -220,6 +233,8 @@ class FilePass:
                 return self._windows(task)
             case RangeTask():
                 return self._range(task)
+            case CarveTask():
+                return self._carve(task)
 
     def open(self, file_id: FileId) -> FileReader:
         """The content of a stream; raises EvidenceError where it cannot be opened."""
@@ -354,6 +369,33 @@ class FilePass:
             if value["strings"] or not match.strings:
                 kept.append(value)
         return self._result((), problems=found.problems, yara=kept)
+
+    def read_carved(self, task: CarveTask) -> tuple[FileRead, int]:
+        """Everything found in a carved file, with digits, and its size in bytes (0: it is no file)."""
+        size = carving.length(_RangeReader(self._image, task.offset, task.size), task.kind)
+        judge = Judge()
+        problems: list[Problem] = []
+        decisions: list[Decision] = []
+        context = Context(
+            limits=Limits(seconds=self._settings.seconds_per_file),
+            passwords=self._settings.passwords,
+            ocr=self._settings.ocr,
+        )
+        if size:
+            source = _FileSource(_RangeReader(self._image, task.offset, size), carving.name_of(task.offset, task.kind))
+            for piece in extractors.extract_all(source, context):
+                if isinstance(piece, Text):
+                    judge.feed(piece)
+                elif isinstance(piece, Decision):
+                    decisions.append(piece)
+                elif piece.reason in ("encrypted", "limit"):
+                    problems.append(piece)  # damage is what carving is about
+        return FileRead(judge.finish(), problems, decisions, "document", frozenset(context.opened)), size
+
+    def _carve(self, task: CarveTask) -> TaskResult:
+        read, size = self.read_carved(task)
+        result = self._result([(0, read.verdicts)], problems=read.problems, read_as="document")
+        return replace(result, decisions=tuple(read.decisions), opened=tuple(sorted(read.opened)), carved_bytes=size)
 
     def _masked(self, verdicts: Verdicts, owner: int = 0) -> Sequence[FoundNumber]:
         return [

@@ -23,6 +23,7 @@ import numpy as np
 
 from chain_of_custody import console
 from preserve.image import Range
+from triage.carving import heads
 from triage.raw_hits import Collector
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ BUFFER_BYTES = 4 << 20
 BUFFERS = 8
 AROUND_BYTES = 4096
 """How much around a part is searched with it, so that labels and neighbours are seen."""
+MOST_HEADS = 4_000_000
+"""Sectors kept that begin like a file: those of live files are among them."""
 SAVE_EVERY_BYTES = 4 << 30
 """How much of the search is done again, at most, after a stop that nothing announced."""
 
@@ -47,6 +50,8 @@ class MediaRead:
     sha256: str
     md5: str
     hits: RawHits
+    heads: Sequence[tuple[int, int]] = ()
+    """Sectors that begin like a file: (byte of the medium, index into `carving.KINDS`), in order."""
 
 
 def read_media(image: Image, state_file: Path | None = None, *, description: str = "") -> MediaRead:
@@ -58,9 +63,12 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
     sha256, md5, collector = hashlib.sha256(), hashlib.md5(usedforsecurity=False), Collector()
     search_from = _restore(collector, state_file)
     saved = search_from
+    begins: list[tuple[int, int]] = []
 
     def search(view: memoryview, offset: int) -> None:
         nonlocal saved
+        if len(begins) < MOST_HEADS:
+            begins.extend(heads(np.frombuffer(view, np.uint8), offset))
         skip = max(0, search_from - offset)
         if skip < len(view):
             collector.feed(view[skip:], offset + skip)
@@ -100,7 +108,7 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
                     job.result()
                 ring.append(buffer)
                 progress.advance(len(buffer))
-        return MediaRead(sha256.hexdigest(), md5.hexdigest(), collector.finish())
+        return MediaRead(sha256.hexdigest(), md5.hexdigest(), collector.finish(), begins)
     except KeyboardInterrupt:
         hashers[2].shutdown(wait=True, cancel_futures=True)
         if state_file is not None:
@@ -114,6 +122,7 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
 def search_parts(image: Image, parts: Sequence[Range], *, description: str = "") -> MediaRead:
     """Search only `parts` of a medium (in order, not overlapping) and what lies around them; no hashes."""
     collector = Collector()
+    begins: list[tuple[int, int]] = []
     total = sum(part.size for part in parts)
     around: list[Range] = []
     for part in parts:
@@ -127,9 +136,11 @@ def search_parts(image: Image, parts: Sequence[Range], *, description: str = "")
         for part in around:
             for offset in range(part.offset, part.end, BUFFER_BYTES):
                 data = image.read_at(offset, min(BUFFER_BYTES, part.end - offset))
+                if len(begins) < MOST_HEADS:
+                    begins.extend(heads(np.frombuffer(data, np.uint8), offset))
                 collector.feed(memoryview(data), offset)
                 progress.advance(len(data))
-    return MediaRead("", "", collector.finish())
+    return MediaRead("", "", collector.finish(), begins)
 
 
 def _save(collector: Collector, state_file: Path) -> None:

@@ -13,11 +13,12 @@ import numpy as np
 from chain_of_custody import console
 from preserve.extents import DELETED, STATES
 from preserve.workers import MEMORY_LIMIT_BYTES, Pool
-from triage import ocr
+from triage import carving, ocr
 from triage.collected import Collected, decided_files, media_coverage
 from triage.file_pass import (
     GRACE_SECONDS,
     MEMORY_WITH_PICTURES,
+    CarveTask,
     FileTask,
     NameTask,
     RangeTask,
@@ -25,6 +26,7 @@ from triage.file_pass import (
     WindowTask,
     start_pass,
 )
+from triage.findings import CoverageLine
 from triage.media_pass import read_media, search_parts
 from triage.raw_hits import select
 from triage.window_bounds import within_owner
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from triage.evidence_map import EvidenceMap
     from triage.file_pass import AnyTask, PassSettings
-    from triage.findings import CoverageLine, Finding
+    from triage.findings import Finding
     from triage.media_pass import MediaRead
     from triage.raw_hits import Window
     from triage.scan_state import ScanState
@@ -67,6 +69,8 @@ def scan_medium(evidence: EvidenceMap, settings: PassSettings, state: ScanState,
     memory = MEMORY_WITH_PICTURES if reads_pictures else MEMORY_LIMIT_BYTES
     with Pool(start_pass, settings, jobs, memory_bytes=memory) as pool:
         first = list(_file_tasks(evidence, settings))
+        carved, beyond = _carve_tasks(evidence, media, first[-1].number + 1 if first else 0, pictures=reads_pictures)
+        first += carved
         _run(pool, first, state, console.text("ファイル", "files"))
         # Where pass 2 read a file as text and whole, it has the last word; elsewhere windows are judged.
         decided = np.array(sorted(decided_files(evidence, state.done)), dtype=np.int64)
@@ -79,7 +83,7 @@ def scan_medium(evidence: EvidenceMap, settings: PassSettings, state: ScanState,
         windows = list(_window_tasks(first[-1].number + 1 if first else 0, cut))
         _run(pool, windows, state, console.text("未割当領域など", "unallocated space"))
     collected = Collected(evidence, [*first, *windows], state.done)
-    coverage = sorted({*collected.coverage(), *media_coverage(evidence, media.hits, selection)})
+    coverage = sorted({*collected.coverage(), *media_coverage(evidence, media.hits, selection), *beyond})
     holders = [
         task.number
         for task in first
@@ -107,6 +111,43 @@ def _file_tasks(evidence: EvidenceMap, settings: PassSettings) -> Iterator[AnyTa
                 size = min(YARA_RANGE_BYTES + YARA_OVERLAP_BYTES, part.offset + part.size - offset)
                 yield RangeTask(number, offset, size, min(size, YARA_RANGE_BYTES), part.state)
                 number += 1
+
+
+def _carve_tasks(
+    evidence: EvidenceMap, media: MediaRead, number: int, *, pictures: bool
+) -> tuple[list[CarveTask], list[CoverageLine]]:
+    """Candidates in no file that begin like one; and a line where there were too many.
+
+    A deleted file whose name is known is read as that file: where its first byte lies, nothing is carved.
+    """
+    if not media.heads:
+        return [], []
+    table = np.array(media.heads, dtype=np.int64)
+    ranges = evidence.ranges_without_file
+    starts = np.array([part.offset for part in ranges], dtype=np.int64)
+    ends = starts + np.array([part.size for part in ranges], dtype=np.int64)
+    if not len(starts):
+        return [], []
+    place = np.searchsorted(starts, table[:, 0], side="right") - 1
+    free = (place >= 0) & (table[:, 0] < ends[np.maximum(place, 0)])
+    located = evidence.extents.locate(table[:, 0])
+    read = np.array(sorted(file.number for file in evidence.files), dtype=np.int64)
+    named = np.isin(evidence.file_numbers(located.entry), read) & (located.file_offset == 0)
+    free &= ~(named & (located.state == DELETED))
+    if not pictures:
+        free &= ~np.isin(table[:, 1], [carving.KINDS.index(kind) for kind in ("jpg", "png")])
+    chosen = np.flatnonzero(free)
+    lines = []
+    if len(chosen) > carving.MOST_HEADS:
+        count = len(chosen) - carving.MOST_HEADS
+        ja, en = f"未割当領域のファイル断片が多すぎる({count} 件を未処理)", f"{count} candidates were not carved"
+        lines.append(CoverageLine(path="", reason="limit", detail=f"{ja} / {en}", layers=evidence.layers_at(-1)))
+        chosen = chosen[: carving.MOST_HEADS]
+    tasks = []
+    for at, index in enumerate(chosen.tolist()):
+        offset, kind = table[index].tolist()
+        tasks.append(CarveTask(number + at, offset, int(ends[place[index]]) - offset, carving.KINDS[kind]))
+    return tasks, lines
 
 
 def _window_tasks(number: int, windows: Sequence[Window]) -> Iterator[WindowTask]:

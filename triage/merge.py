@@ -98,7 +98,7 @@ def merge(
             if offset is not None and (offset in by_offset or owner_at.get(offset, file) != file):
                 continue
             file_offset = number.byte_offset if not number.container else None
-            finding = _finding(number, place, offset, file_offset=file_offset, result=result)
+            finding = finding_of(number, place, offset, file_offset=file_offset, result=result)
             findings.append(finding)
             if offset is None:
                 loose[file, number.hmac].append(finding)
@@ -106,7 +106,7 @@ def merge(
                 by_offset[offset] = finding
     named: dict[str, Finding] = {}
     for file, number in names:
-        finding = _finding(replace(number, location="name", byte_offset=None), places[file], None)
+        finding = finding_of(replace(number, location="name", byte_offset=None), places[file], None)
         findings.append(finding)
         named.setdefault(number.hmac, finding)
     last: dict[str, int] = {}
@@ -127,7 +127,7 @@ def merge(
             _add_place(same, hit.offset)
             continue
         owner = places.get(hit.file)
-        finding = _finding(
+        finding = finding_of(
             replace(hit.number, container="", location=""),
             owner,
             hit.offset,
@@ -159,7 +159,7 @@ OVERWRITTEN = (
 )
 
 
-def _finding(
+def finding_of(
     number: FoundNumber,
     place: FilePlace | None,
     offset: int | None,

@@ -137,6 +137,8 @@ def _to_json(outcome: TaskResult | Failure) -> dict[str, Any]:
     }
     if outcome.found:
         value["found"] = [asdict(number) for number in outcome.found]
+    if outcome.carved_bytes:
+        value["carved_bytes"] = outcome.carved_bytes
     if outcome.image_format:
         value["image_format"] = outcome.image_format
     if outcome.problems:
@@ -174,6 +176,7 @@ def _from_json(value: Mapping[str, Any]) -> TaskResult | Failure:
         yara=tuple(value.get("yara", ())),
         read_as=value["read_as"],
         image_format=value.get("image_format", ""),
+        carved_bytes=value.get("carved_bytes", 0),
         decisions=tuple(Decision(**one) for one in value.get("decisions", ())),
         opened=tuple(value.get("opened", ())),
         content_sha256=value.get("content_sha256", ""),
