@@ -22,11 +22,21 @@ CONFIDENCES = ("high", "medium", "low")
 STATES_JA = {
     "allocated": "現存",
     "deleted": "削除済み",
+    "carved": "切り出し",
+    "snapshot": "過去の状態",
     "unallocated": "未割当て",
     "slack": "スラック",
     "metadata": "管理情報",
     "outside": "区画の外",
 }
+
+
+class Confidence(StrEnum):
+    """How sure a finding is."""
+
+    high = "high"
+    medium = "medium"
+    low = "low"
 
 
 class OcrChoice(StrEnum):
@@ -300,6 +310,84 @@ def reveal(
     ) as opened:
         tried = read_passwords(passwords)
         raise typer.Exit(revealing.reveal(request, opened, passwords=tried, keys=read_keys(keys, tried)))
+
+
+@app.command(
+    help=text(
+        "検出の元のファイルを取り出します(理由が必要。ハッシュとともに台帳に記録)。",
+        "Take out the original files behind findings (needs a reason; recorded in the ledger with their hashes).",
+    ),
+    epilog=text("例:\n\n", "Examples:\n\n")
+    + "    triage export --findings c.case/scans/1-disk.E01/findings.jsonl --confidence high --reason '…' --out files\n\n"
+    + "    triage export --findings c.case/scans/1-disk.E01/findings.jsonl --path '/Users/*/給与*' --reason '…' --out f",
+)
+def export(
+    findings: Annotated[
+        Path, typer.Option("--findings", metavar="FILE", help=text("findings.jsonl", "findings.jsonl of a scan"))
+    ],
+    reason: Annotated[
+        str,
+        typer.Option("--reason", metavar="TEXT", help=text("取り出す理由(台帳に残る)", "why (goes into the ledger)")),
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help=text("出力先(新規)", "new folder"))],
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", metavar="ID", help=text("検出 ID(複数可)", "finding ids (repeatable)"))
+    ] = None,
+    confidence: Annotated[
+        Confidence | None,
+        typer.Option("--confidence", help=text("この確度以上の個人番号", "My Numbers of at least this confidence")),
+    ] = None,
+    path: Annotated[
+        str, typer.Option("--path", metavar="PATTERN", help=text("パスの型(* と ?)", "pattern of paths (* and ?)"))
+    ] = "",
+    state: Annotated[
+        str, typer.Option("--state", metavar="STATE", help=text("allocated、deleted など", "allocated, deleted, …"))
+    ] = "",
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="IMAGE", help=text("イメージの今の場所", "where the image lies now")),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option("--keys", metavar="FILE", help=text("ボリュームの鍵のファイル", "file of keys for volumes")),
+    ] = None,
+    case: CaseOption = None,
+    key: KeyOption = None,
+    as_id: AsOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Take out original files."""
+    from preserve.keys import read_keys  # noqa: PLC0415 - start-up time
+    from triage import originals  # noqa: PLC0415 - start-up time
+
+    choice = originals.Choice(tuple(ids or ()), confidence.value if confidence else "", path, state)
+    request = originals.check_request(findings, choice, reason, out, image, case)
+    with case_for(request.case, None, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
+        exported = originals.export(request, opened, keys=read_keys(keys) if keys else ())
+    if as_json:
+        console.print_json(
+            {
+                "out": str(out),
+                "files": [dict(line) for line in exported.files],
+                "without_file": list(exported.without_file),
+            }
+        )
+    else:
+        count = len(exported.files)
+        console.out_console().print(
+            text(f"{count} 個のファイルを {out} に取り出しました", f"{count} files were written to {out}"), markup=False
+        )
+        for line in exported.files:
+            if line["problem"]:
+                console.notice(f"{line['target']}: {line['problem']}", f"{line['target']}: {line['problem']}")
+        if exported.without_file:
+            console.notice(
+                f"ファイルの外の検出(取り出していない): {', '.join(exported.without_file[:20])}",
+                f"in no file, not taken out: {', '.join(exported.without_file[:20])}",
+            )
+    raise typer.Exit(console.EXIT_PARTIAL if exported.incomplete else console.EXIT_OK)
 
 
 report_cli.register(app)

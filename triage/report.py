@@ -59,6 +59,8 @@ CONFIDENCE_WORDS: Mapping[str, Words] = {"high": ("高", "High"), "medium": ("�
 STATE_WORDS: Mapping[str, Words] = {
     "allocated": ("現存ファイル", "Allocated file"),
     "deleted": ("削除済みファイル", "Deleted file"),
+    "carved": ("切り出したファイル", "Carved file"),
+    "snapshot": ("過去の状態(シャドウコピーなど)", "Snapshot"),
     "unallocated": ("未割当て領域", "Unallocated space"),
     "slack": ("スラック領域", "Slack space"),
     "metadata": ("管理情報", "File-system metadata"),

@@ -8,7 +8,8 @@
   const S = D.strings, L = D.lists, R = D.rows;
   const WORDS = {
     high: ["高", "High"], medium: ["中", "Medium"], low: ["低", "Low"],
-    allocated: ["現存", "Allocated"], deleted: ["削除済み", "Deleted"], unallocated: ["未割当て", "Unallocated"],
+    allocated: ["現存", "Allocated"], deleted: ["削除済み", "Deleted"], carved: ["切り出し", "Carved"],
+    snapshot: ["過去の状態", "Snapshot"], unallocated: ["未割当て", "Unallocated"],
     slack: ["スラック", "Slack"], metadata: ["管理情報", "Metadata"], outside: ["区画外", "Outside"],
     encrypted: ["暗号化", "Encrypted"], damaged: ["破損", "Damaged"], unsupported: ["未対応", "Unsupported"], limit: ["上限", "Limit"],
     id: ["所見ID", "Finding"], confidence: ["確度", "Conf."], masked: ["個人番号", "My Number"], person: ["番号#", "No. #"], path: ["場所", "Path"],
