@@ -318,8 +318,8 @@ def reveal(
         "Take out the original files behind findings (needs a reason; recorded in the ledger with their hashes).",
     ),
     epilog=text("例:\n\n", "Examples:\n\n")
-    + "    triage export --findings c.case/scans/1-disk.E01/findings.jsonl --confidence high --reason '…' --out files\n\n"
-    + "    triage export --findings c.case/scans/1-disk.E01/findings.jsonl --path '/Users/*/給与*' --reason '…' --out f",
+    + "    triage export --findings c.case/scans/1-disk.E01/findings.jsonl --confidence high --reason '…' --out d\n\n"
+    + "    triage export --findings c.case/scans/1-disk.E01/findings.jsonl --path '/Users/*' --reason '…' --out f",
 )
 def export(
     findings: Annotated[
@@ -365,7 +365,7 @@ def export(
     choice = originals.Choice(tuple(ids or ()), confidence.value if confidence else "", path, state)
     request = originals.check_request(findings, choice, reason, out, image, case)
     with case_for(request.case, None, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
-        exported = originals.export(request, opened, keys=read_keys(keys) if keys else ())
+        exported = originals.export(request, opened, keys=read_keys(keys))
     if as_json:
         console.print_json(
             {

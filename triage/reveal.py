@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chain_of_custody import FileHash, console
-from chain_of_custody.errors import EvidenceError, TargetError, UsageError
-from preserve.inner import in_files
-from preserve.workers import Failure, Pool
-from triage import evidence_map
-from triage.file_pass import FilePass, FileTask, PassSettings
+from chain_of_custody.errors import TargetError, UsageError
+from preserve.workers import MEMORY_LIMIT_BYTES, Failure, Pool
+from triage.file_pass import MEMORY_WITH_PICTURES, FilePass, FileTask, PassSettings
 from triage.findings import encode_line
 from triage.masking import mask_text
+from triage.media_visit import visit_media
 from triage.mynumber import find_numbers
 from triage.raw_pass import Scanner, check_digits
 from triage.results import open_results
@@ -103,10 +102,10 @@ def check_request(
             hint_ja="--image で今の場所を指定してください",
             hint_en="say with --image where it lies now",
         )
-    return RevealRequest(findings, tuple(lines), reason.strip(), out, image_path, case or _case_of(findings))
+    return RevealRequest(findings, tuple(lines), reason.strip(), out, image_path, case or case_of(findings))
 
 
-def _case_of(findings: Path) -> Path:
+def case_of(findings: Path) -> Path:
     """The case in which a findings file lies."""
     for folder in findings.resolve().parents:
         if (folder / "ledger.jsonl").is_file():
@@ -130,7 +129,7 @@ def reveal(request: RevealRequest, case: Case, *, passwords: tuple[str, ...] = (
         "findings_sha256": digest,
         "ids": [str(line["id"]) for line in request.lines],
         "image": mask_text(str(request.image)),
-        "target": str(request.out) if request.out else "",
+        "target": mask_text(str(request.out)) if request.out else "",
     }
     with case.action("reveal", begin) as action:
         reader = _Reader(request.image, case.secret(), passwords, keys)
@@ -193,50 +192,15 @@ class _Reader:
 
     def read(self, lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The same lines with `value` (12 ASCII digits, None where it was not found again) and whole paths."""
-        media: dict[str, list[int]] = defaultdict(list)
-        for number, line in enumerate(lines):
-            media[str(line.get("medium") or "")].append(number)
         done: dict[int, dict[str, Any]] = {}
-        with evidence_map.walk(self._image, threads=1, keys=self._keys) as evidence:
-            self._medium(evidence, [(number, lines[number]) for number in media.pop("", [])], done)
-            self._inside(evidence, media, lines, done)
+        for evidence, numbers in visit_media(self._image, lines, keys=self._keys):
+            self._medium(evidence, [(number, lines[number]) for number in numbers], done)
         return [done.get(number, {**line, "value": None}) for number, line in enumerate(lines)]
-
-    def _inside(
-        self,
-        outer: EvidenceMap,
-        media: Mapping[str, Sequence[int]],
-        lines: Sequence[Mapping[str, Any]],
-        done: dict[int, dict[str, Any]],
-    ) -> None:
-        """Go down to the media inside `outer` that `media` (lines by their chain of layers) ask for."""
-        if not media:
-            return
-        asked = "\n".join(media)
-        holders = [
-            index
-            for index, entry in enumerate(outer.entries)
-            if entry.kind in ("file", "stream") and not entry.name_only and f"{mask_text(entry.path)}|" in asked
-        ]
-        for inner in [*outer.inner, *in_files(outer.evidence, holders)]:
-            layer = mask_text(inner.layer)
-            wanted = {one: numbers for one, numbers in media.items() if one == layer or one.startswith(f"{layer}|")}
-            if not wanted:
-                continue
-            try:
-                with evidence_map.walk_inner(outer, inner, keys=self._keys) as evidence:
-                    here = mask_text(evidence.image.layer)
-                    self._medium(evidence, [(number, lines[number]) for number in wanted.pop(here, [])], done)
-                    self._inside(evidence, wanted, lines, done)
-            except EvidenceError:
-                continue  # its lines stay without a value
 
     def _medium(
         self, evidence: EvidenceMap, asked: Sequence[tuple[int, Mapping[str, Any]]], done: dict[int, dict[str, Any]]
     ) -> None:
         """Read the lines of one medium."""
-        if not asked:
-            return
         lines = [line for _, line in asked]
         entries: dict[str, int] = {}
         for index, entry in enumerate(evidence.entries):
@@ -293,8 +257,12 @@ class _Reader:
             for index in in_files
             if index in files
         ]
-        settings = PassSettings(recipe or self._image, self._secret, self._passwords)
-        with Pool(_start_reader, settings, 1) as pool:
+        in_pictures = any(lines[number].get("encoding") == "ocr" for numbers in in_files.values() for number in numbers)
+        settings = PassSettings(
+            recipe or self._image, self._secret, self._passwords, ocr="all" if in_pictures else "off"
+        )
+        memory = MEMORY_WITH_PICTURES if in_pictures else MEMORY_LIMIT_BYTES
+        with Pool(_start_reader, settings, 1, memory_bytes=memory) as pool:
             for task, outcome in pool.run(tasks):
                 if isinstance(outcome, Failure):
                     continue
