@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,10 @@ from chain_of_custody.options import AsOption, CaseOption, KeyOption, Passphrase
 from preserve.watcher import Watcher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
     from preserve.acquire import Result
     from preserve.devices import Device
     from preserve.request import Request, Target
@@ -74,6 +78,17 @@ class _Bars(Watcher):
 
     def close(self) -> None:
         self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
 
 def _size(size: int) -> str:
@@ -197,6 +212,7 @@ AlsoOption = Annotated[
         "--also", metavar="TARGET2", help=text("同時に書く二つ目以降の書込み先", "further target, written at once")
     ),
 ]
+ItemOption = Annotated[str, typer.Option("--item", metavar="ID", help=text("対象物番号", "evidence number"))]
 NoVerifyOption = Annotated[
     bool, typer.Option("--no-verify", help=text("読戻し検証を省く", "do not read the target back"))
 ]
@@ -228,7 +244,7 @@ def image(
     compression: CompressionOption = "fast",
     hash_: HashOption = None,
     segment_size: SegmentOption = None,
-    item: Annotated[str, typer.Option("--item", metavar="ID", help=text("対象物番号", "evidence number"))] = "",
+    item: ItemOption = "",
     description: Annotated[str, typer.Option("--description", help=text("説明", "description"))] = "",
     examiner: Annotated[str, typer.Option("--examiner", help=text("作業者の氏名", "name of the examiner"))] = "",
     witness: Annotated[str, typer.Option("--witness", help=text("立会人の氏名", "name of the witness"))] = "",
@@ -282,7 +298,7 @@ def image(
         source=source,
         targets=_targets(target, also, format_),
         compression=compression,  # type: ignore[arg-type]
-        algorithms=tuple(dict.fromkeys(hash_ or ("md5", "sha256"))),
+        algorithms=_algorithms(hash_),
         segment_size=None if segment_size is None else parse_size(segment_size),
         typed=Typed(item, description, examiner, witness, blocker, case_number, notes, live),
         resume=resume,
@@ -291,23 +307,25 @@ def image(
         verify=not no_verify,
         must_be_empty=empty_target,
     )
-    bars = _Bars()
     # What makes no sense is refused before a case is made for it.
     opened = open_source(request)
     try:
         check_targets(request, opened.source.size)
         _say_protection(opened.protection, direct=opened.source.is_direct, source=source)
-        with case_for(case, source, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
-            try:
-                result = acquire(request, case=ledger, watcher=bars, opened=opened)
-            except KeyboardInterrupt:
-                bars.close()
-                _interrupted(request)
-            finally:
-                bars.close()
+        with (
+            case_for(case, source, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger,
+            _resumable(request),
+            _Bars() as bars,
+        ):
+            result = acquire(request, case=ledger, watcher=bars, opened=opened)
     finally:
         opened.source.close()
     _report(request, result, as_json=as_json)
+
+
+def _algorithms(given: list[str] | None) -> tuple[str, ...]:
+    """Hashes as asked for, each once; md5 and sha256 by default."""
+    return tuple(dict.fromkeys(given or ("md5", "sha256")))
 
 
 def _check_compression(compression: str) -> None:
@@ -335,13 +353,19 @@ def _say_protection(protection: str, *, direct: bool, source: Path) -> None:
         )
 
 
-def _interrupted(request: Request) -> NoReturn:
-    raise InterruptedRunError(
-        f"中断しました: {mask_path(request.targets[0].path)}",
-        f"stopped: {mask_path(request.targets[0].path)}",
-        hint_ja="同じコマンドに --resume を付ければ続きから再開します",
-        hint_en="the same command with --resume goes on from there",
-    )
+@contextmanager
+def _resumable(request: Request) -> Iterator[None]:
+    """Say how a run goes on that the user stops."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        target = mask_path(request.targets[0].path)
+        raise InterruptedRunError(
+            f"中断しました: {target}",
+            f"stopped: {target}",
+            hint_ja="同じコマンドに --resume を付ければ続きから再開します",
+            hint_en="the same command with --resume goes on from there",
+        ) from None
 
 
 def _report(request: Request, result: Result, *, as_json: bool) -> None:
@@ -399,15 +423,21 @@ def _report(request: Request, result: Result, *, as_json: bool) -> None:
                 f"次に: triage scan {shown[0]}",
                 f"Next: triage scan {shown[0]}",
             )
-    if not result.is_equal:
-        json_path = mask_path(request.targets[0].sidecar(".json"))
-        raise VerificationError(
-            f"NG: {words[0]}",
-            f"NG: {words[1]}",
-            hint_ja=f"異なる範囲は {json_path} にあります。書込み先を替えて取り直してください",
-            hint_en=f"the ranges stand in {json_path}; take the image again onto another medium",
-        )
-    if result.unreadable:
+    json_path = mask_path(request.targets[0].sidecar(".json"))
+    _end(
+        words,
+        is_ok=result.is_equal,
+        is_partial=bool(result.unreadable),
+        hint_ja=f"異なる範囲は {json_path} にあります。書込み先を替えて取り直してください",
+        hint_en=f"the ranges stand in {json_path}; take the image again onto another medium",
+    )
+
+
+def _end(words: tuple[str, str], *, is_ok: bool, is_partial: bool = False, hint_ja: str, hint_en: str) -> None:
+    """End with the exit code of the verdict: 1 where a comparison failed, 3 where something could not be read."""
+    if not is_ok:
+        raise VerificationError(f"NG: {words[0]}", f"NG: {words[1]}", hint_ja=hint_ja, hint_en=hint_en)
+    if is_partial:
         sys.exit(console.EXIT_PARTIAL)
 
 
@@ -441,20 +471,17 @@ def export(
         source=image_path,
         targets=_targets(target, also, format_),
         compression=compression,  # type: ignore[arg-type]
-        algorithms=tuple(dict.fromkeys(hash_ or ("md5", "sha256"))),
+        algorithms=_algorithms(hash_),
         segment_size=None if segment_size is None else parse_size(segment_size),
         verify=not no_verify,
         resume=resume,
     )
-    bars = _Bars()
-    with case_for(case, image_path, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
-        try:
-            result = run(request, case=ledger, watcher=bars)
-        except KeyboardInterrupt:
-            bars.close()
-            _interrupted(request)
-        finally:
-            bars.close()
+    with (
+        case_for(case, image_path, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger,
+        _resumable(request),
+        _Bars() as bars,
+    ):
+        result = run(request, case=ledger, watcher=bars)
     _report(request, result, as_json=as_json)
 
 
@@ -472,12 +499,11 @@ def wipe_check(
     """Read a whole target medium and prove that it is blank (all zero)."""
     from preserve.wipe import wipe_check as run
 
-    bars = _Bars()
-    with case_for(case, device, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
-        try:
-            result = run(device, case=ledger, watcher=bars)
-        finally:
-            bars.close()
+    with (
+        case_for(case, device, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger,
+        _Bars() as bars,
+    ):
+        result = run(device, case=ledger, watcher=bars)
     words = result.words
     if as_json:
         console.print_json(
@@ -496,15 +522,13 @@ def wipe_check(
         _line(f"結果: {words[0]}", f"Result: {words[1]}")
         for offset in result.non_zero:
             _line(f"  ゼロでない位置: {offset:,}", f"  not zero at byte {offset:,}")
-    if result.non_zero_sectors:
-        raise VerificationError(
-            f"NG: {words[0]}",
-            f"NG: {words[1]}",
-            hint_ja="媒体を消去してからもう一度確認してください",
-            hint_en="wipe the medium and check it again",
-        )
-    if result.unreadable:
-        sys.exit(console.EXIT_PARTIAL)
+    _end(
+        words,
+        is_ok=not result.non_zero_sectors,
+        is_partial=bool(result.unreadable),
+        hint_ja="媒体を消去してからもう一度確認してください",
+        hint_en="wipe the medium and check it again",
+    )
 
 
 # preserve clone
@@ -551,19 +575,18 @@ def clone(
             "Everything on this medium will be lost. Type its serial number (its size in bytes where there is none).",
         )
         serial = input("S/N: ").strip()
-    bars = _Bars()
-    with case_for(case, image_path, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
-        try:
-            result = run(
-                image_path,
-                device,
-                typed_identity=serial,
-                algorithms=tuple(dict.fromkeys(hash_ or ("md5", "sha256"))),
-                case=ledger,
-                watcher=bars,
-            )
-        finally:
-            bars.close()
+    with (
+        case_for(case, image_path, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger,
+        _Bars() as bars,
+    ):
+        result = run(
+            image_path,
+            device,
+            typed_identity=serial,
+            algorithms=_algorithms(hash_),
+            case=ledger,
+            watcher=bars,
+        )
     words = result.words
     if as_json:
         console.print_json(
@@ -583,15 +606,13 @@ def clone(
         _line(f"結果: {words[0]}", f"Result: {words[1]}")
         for name, value in result.hashes.items():
             _line(f"  {name}: {value}", f"  {name}: {value}")
-    if not result.is_equal:
-        raise VerificationError(
-            f"NG: {words[0]}",
-            f"NG: {words[1]}",
-            hint_ja="媒体が壊れているおそれがあります。別の媒体を使ってください",
-            hint_en="the medium may be failing: use another one",
-        )
-    if result.unreadable:
-        sys.exit(console.EXIT_PARTIAL)
+    _end(
+        words,
+        is_ok=result.is_equal,
+        is_partial=bool(result.unreadable),
+        hint_ja="媒体が壊れているおそれがあります。別の媒体を使ってください",
+        hint_en="the medium may be failing: use another one",
+    )
 
 
 # preserve collect
@@ -611,7 +632,7 @@ def collect(
             "--reason", help=text("物理コピーにできない理由(必須)", "why no physical copy can be made (required)")
         ),
     ] = "",
-    item: Annotated[str, typer.Option("--item", metavar="ID", help=text("対象物番号", "evidence number"))] = "",
+    item: ItemOption = "",
     case: CaseOption = None,
     as_id: AsOption = None,
     key: KeyOption = None,
@@ -634,12 +655,11 @@ def collect(
             "物理コピーではなくファイル単位で収集する理由を --reason で指定してください",
             "say with --reason why files are collected instead of a physical copy",
         )
-    bars = _Bars()
-    with case_for(case, paths[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger:
-        try:
-            result = run(paths[:-1], paths[-1], reason=reason, case=ledger, watcher=bars, item=item)
-        finally:
-            bars.close()
+    with (
+        case_for(case, paths[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="preserve") as ledger,
+        _Bars() as bars,
+    ):
+        result = run(paths[:-1], paths[-1], reason=reason, case=ledger, watcher=bars, item=item)
     words = result.words
     if as_json:
         console.print_json(
@@ -700,13 +720,12 @@ def selftest(
         for one in result.checks:
             mark = "OK" if one.is_ok else f"NG {one.detail}"
             _line(f"{one.ja}: {mark}", f"{one.en}: {mark}")
-    if not result.is_ok:
-        raise VerificationError(
-            "NG: 動作確認に失敗しました",
-            "NG: the self-test failed",
-            hint_ja="この環境では使わず、別の環境か別のツールを使ってください",
-            hint_en="do not use the tool here: take another machine or another tool",
-        )
+    _end(
+        ("動作確認に失敗しました", "the self-test failed"),
+        is_ok=result.is_ok,
+        hint_ja="この環境では使わず、別の環境か別のツールを使ってください",
+        hint_en="do not use the tool here: take another machine or another tool",
+    )
 
 
 def register(app: typer.Typer) -> None:
