@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
     from chain_of_custody.entries import Entry, FileHash
     from chain_of_custody.jcs import Json
     from chain_of_custody.merkle import Tree
+    from chain_of_custody.timestamps import Token
     from chain_of_custody.verify import Verification
 
 _GAP_NS = 24 * 3600 * 1_000_000_000
 _HEX = set("0123456789abcdef")
+_OFFSET = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_DATE_TOLERANCE_NS = 60 * 1_000_000_000
+"""So much a clock may differ from a time-stamping authority's without a recorded comparison."""
 _MILESTONES = frozenset({"image.end", "export.end", "clone.end", "transfer.accept"})
 """What a witness or a time stamp is there for: under such a policy a checkpoint has to follow."""
 
@@ -161,6 +166,11 @@ class Related:
         self._copies = Copies()
         self._milestone: Entry | None = None
         self._returns: list[Entry] = []
+        self._latest: tuple[int, int] | None = None
+        self._latest_at: dict[int, tuple[int, int]] = {}
+        self._earliest: dict[int, tuple[int, int]] = {}
+        self._last_stamp = 0
+        self._clock_offset_ns = 0
 
     def _checkpoint_files(self) -> list[Path]:
         folder = self.case / checkpoints.FOLDER
@@ -175,6 +185,7 @@ class Related:
 
     def entry(self, entry: Entry, result: Verification) -> None:
         """Take one entry into account."""
+        self._date(entry)
         if entry.type == "checkpoint":
             self._checkpoint(entry, result)
         elif entry.type == "cosigned":
@@ -210,6 +221,20 @@ class Related:
             if entry.type == "image.end":
                 self._image_files.update(dict.fromkeys(entry.outputs, entry.seq))
             self._names.update(_base_name(text) for text in _texts(dict(entry.body)) if text)
+
+    def _date(self, entry: Entry) -> None:
+        """Keep the latest time before, and the earliest time after, what a token can prove."""
+        if entry.type == "record.examiner_clock":
+            offset = str(entry.body.get("offset_ns", ""))
+            self._clock_offset_ns = int(offset) if _OFFSET.fullmatch(offset) else 0
+        dated = (entry.time_ns - self._clock_offset_ns, entry.seq)
+        self._latest = max(self._latest, dated) if self._latest is not None else dated
+        if entry.seq in self._sizes:
+            self._latest_at[entry.seq] = self._latest
+        if self._last_stamp:
+            self._earliest[self._last_stamp] = min(self._earliest.get(self._last_stamp, dated), dated)
+        if entry.type == "stamp":
+            self._last_stamp = entry.seq
 
     @staticmethod
     def _size(entry: Entry) -> int:
@@ -446,10 +471,36 @@ class Related:
             return
         if not self._judge_revocation(result, stamp, kept, trusted, token.gen_time_ns):
             return
+        self._judge_dates(result, stamp, token)
         known = self._proven.get(stamp.size)
         if known is None or token.gen_time_ns < known:
             self._proven[stamp.size] = token.gen_time_ns
             state.stamped = token.gen_time
+
+    def _judge_dates(self, result: Verification, stamp: _Stamp, token: Token) -> None:
+        """What a token covers cannot have been written after it, and what follows its entry not before it."""
+        latest = self._latest_at.get(stamp.size)
+        if latest is not None and latest[0] > token.gen_time_ns + _DATE_TOLERANCE_NS:
+            result.add(
+                "ng",
+                "post_dated",
+                latest[1],
+                f"{token.gen_time} のタイムスタンプに含まれる項が、それより後の時刻を名乗っています"
+                "(時計の進み、または時刻の偽り)",
+                f"claims a later time than {token.gen_time}, when the time stamp already covered it (a clock that is ahead, "
+                "or a false date)",
+            )
+        after = [dated for seq, dated in self._earliest.items() if seq >= stamp.seq]
+        if after and min(after)[0] < token.gen_time_ns - _DATE_TOLERANCE_NS:
+            result.add(
+                "ng",
+                "back_dated",
+                min(after)[1],
+                f"{token.gen_time} のタイムスタンプより後に書かれた項が、それより前の時刻を名乗っています"
+                "(時計の遅れ、または時刻の遡及)",
+                f"claims an earlier time than {token.gen_time}, though it follows that time stamp (a clock that is behind, "
+                "or back-dated)",
+            )
 
     @staticmethod
     def _judge_revocation(

@@ -46,6 +46,12 @@ def edited_line(path: Path) -> None:
     edit(path, 2, lambda line: line.replace(b"A-102", b"A-103"))
 
 
+def edited_line_of(path: Path, text: bytes) -> None:
+    """Every occurrence of a text of the ledger changed by one character."""
+    data = (path / "ledger.jsonl").read_bytes()
+    (path / "ledger.jsonl").write_bytes(data.replace(text, text[:-1] + b"3"))
+
+
 def edited_and_rechained(path: Path) -> None:
     """Every later `prev` is corrected, and head too; only the keys are missing."""
     lines = lines_of(path)

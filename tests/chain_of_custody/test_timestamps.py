@@ -312,3 +312,33 @@ def test_no_answer_and_wrong_addresses(case_dir, tmp_path):
     assert "--query" in err
     init_case(tmp_path / "bare").close()
     assert custody("stamp", "--case", tmp_path / "bare")[0] == 2
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(-7200, "back_dated"), (7200, "post_dated"), (-50, None), (50, None)])
+def test_false_dates_around_a_token_are_ng(tmp_path, authority, monkeypatch, seconds, code):
+    """The operator's own key, own clock: only the third party's time tells."""
+    real = clock.time.time_ns
+    path = tmp_path / "case"
+    set_back = {"ns": seconds * 10**9 if code == "post_dated" else 0}
+    monkeypatch.setattr(clock.time, "time_ns", lambda: real() + set_back["ns"])
+    with init_case(path, actor="yamada") as case:
+        made, _entry = checkpoints.make(case)
+        response = authority.reply(timestamps.query(made.to_bytes()))
+        timestamps.attach(case, path / "checkpoints" / f"{made.stem}.txt", response, [authority.root], {})
+    set_back["ns"] = seconds * 10**9
+    with open_case(path) as case:
+        case.append("note", {"text": "x"})
+    found = codes(path, tsa_roots=[authority.root])
+    assert found == ({("ng", code)} if code else set())
+
+
+def test_a_wrong_clock_that_was_compared_is_no_false_date(tmp_path, authority, monkeypatch):
+    real = clock.time.time_ns
+    path = tmp_path / "case"
+    monkeypatch.setattr(clock.time, "time_ns", lambda: real() - 7200 * 10**9)
+    with init_case(path, actor="yamada") as case:
+        case.append("record.examiner_clock", {"offset_ns": str(-7200 * 10**9)})
+        made, _entry = checkpoints.make(case)
+        response = authority.reply(timestamps.query(made.to_bytes()))
+        timestamps.attach(case, path / "checkpoints" / f"{made.stem}.txt", response, [authority.root], {})
+    assert codes(path, tsa_roots=[authority.root]) == set()
