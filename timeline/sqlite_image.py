@@ -68,7 +68,7 @@ class Database:
         """The rows of a query, up to the first that cannot be read; that is a problem."""
         try:
             yield from self.connection.execute(query)
-        except (sqlite3.DatabaseError, OverflowError) as error:
+        except (sqlite3.DatabaseError, OverflowError, UnicodeDecodeError) as error:  # its own messages may be no UTF-8
             self.problems.append(Problem(self.where, "damaged", f"a table cannot be read to its end: {error}"))
 
 
@@ -108,7 +108,7 @@ def open_database(file: SourceFile) -> Database:
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cell_size_check = ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except (sqlite3.DatabaseError, OverflowError) as error:
+    except (sqlite3.DatabaseError, OverflowError, UnicodeDecodeError) as error:  # its own messages may be no UTF-8
         connection.close()
         raise DatabaseError(f"cannot be opened: {error}") from None
     end = time.monotonic() + MOST_SECONDS

@@ -5,8 +5,8 @@ for card in cards(rows):                      # rows of the store's `events`, as
     print(card.serial, card.first_install, [moment.time_ns for moment in card.connected])
 ```
 Sources name a device in several ways: `USB\VID_…\SERIAL`, `USBSTOR\Disk&Ven_…\SERIAL&0`, `SWD\WPDBUSENUM\…`, a
-volume, a container. Names that share a serial of the device's own, or a container id, on the same host are one device. A serial
-that Windows made up (a `&` in second place) identifies a port, not a device; the card says so.
+volume, a container. Names that share a serial of the device's own, or a container id, on the same host are one device.
+A serial that Windows made up (a `&` in second place) identifies a port, not a device; the card says so.
 
 What is compared: first installation by registry and by setup log, the last connection that the registry keeps against
 what logs saw later, connections before the first installation, files of the volume used before any connection, and

@@ -304,7 +304,7 @@ class _Reader:
         if found is None:
             return False
         text: str = record["timestamp"]
-        text = f"{text[:19]}.{text[20:].partition('Z')[0]:0<7}Z"
+        text = _padded(text)
         provider, number, level, created, process, channel, host, user = found.groups("")
         members = json_text[found.end() : -2]
         if "\\" in host or created[:26] != text[:26] or '"#' in members or len(members) * 4 > MOST_DATA_BYTES - 1024:
@@ -367,7 +367,7 @@ class _Reader:
         kind = BY_EVENT.get((provider, event_id), UNKNOWN)
         values = _values(event)
         text: str = record["timestamp"]
-        text = f"{text[:19]}.{text[20:].partition('Z')[0]:0<7}Z"
+        text = _padded(text)
         created = _attribute(system.get("TimeCreated"), "SystemTime")
         precision = 100
         if written is not None and created[:26] == text[:26]:
@@ -424,6 +424,11 @@ class _Reader:
         columns.path.append(first_of(values, kind.path))
         columns.size.append(_number(values.get(kind.bytes)) if kind.bytes else None)
         columns.data.append(_dumps(data))
+
+
+def _padded(text: str) -> str:
+    """The decoder's time, which drops zeros at the end, with all seven decimals."""
+    return f"{text[:19]}.{text[20:].partition('Z')[0] if text[19] == '.' else '':0<7}Z"
 
 
 def first_of(values: Mapping[str, object], names: Sequence[str]) -> str:

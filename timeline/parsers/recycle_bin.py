@@ -64,6 +64,9 @@ def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
 def _info2(file: SourceFile, context: Context, actor: str) -> Iterator[Event | Problem]:
     raw = file.read(MOST_BYTES)
     record_bytes = u32(raw, 12)
+    if record_bytes not in (280, 800):
+        yield Problem(file.layer, "damaged", f"its records claim {record_bytes} bytes", 12, 4)
+        return
     for at in range(20, len(raw), record_bytes):
         record = raw[at : at + record_bytes]
         if len(record) < record_bytes:

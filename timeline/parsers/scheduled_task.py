@@ -23,7 +23,7 @@ NAMESPACE = "{http://schemas.microsoft.com/windows/2004/02/mit/task}"
 MOST_BYTES = 1 << 22
 SIGNATURES = (
     b"\xff\xfe<\0?\0x\0m\0l\0", b"<?xml", b"\xef\xbb\xbf<?xml", b"<Task ", b"\xff\xfe<\0T\0a\0s\0k\0",
-    *(bytes((version & 255, version >> 8, 1, 0)) for version in (0x400, 0x401, 0x500, 0x501, 0x502, 0x600, 0x601, 0x602)),
+    *(bytes((minor, major, 1, 0)) for major in (4, 5, 6) for minor in range(4)),
 )  # fmt: skip
 """Files of tasks have any name: they are known by their first bytes."""
 
