@@ -11,7 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
-from timeline import clock_cli, export_cli, question_cli, usb_cli
+from timeline import clock_cli, export_cli, question_cli, usb_cli, view_cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,6 +179,7 @@ question_cli.register(app)
 export_cli.register(app)
 clock_cli.register(app)
 usb_cli.register(app)
+view_cli.register(app)
 
 
 def main() -> None:

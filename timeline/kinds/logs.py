@@ -39,8 +39,8 @@ SENTENCES = {
     "op.file_rename": ("端末操作ログ: ファイル名の変更 {from} → {path}", "endpoint log: file renamed {from} → {path}"),
     "op.file_delete": ("端末操作ログ: ファイルの削除 {path}", "endpoint log: file deleted {path}"),
     "op.file_copy": (
-        "端末操作ログ: 「{operation}」 {path} 読込 {bytes_read} バイト、書込 {bytes_written} バイト {drive_kind}",
-        "endpoint log: recorded as {operation} {path}, {bytes_read} bytes read, {bytes_written} written, {drive_kind}",
+        "端末操作ログ: 複写の記録「{operation}」 {path} 読込 {bytes_read}、書込 {bytes_written} バイト {drive_kind}",
+        "endpoint log: copy recorded ({operation}) {path} read {bytes_read}, wrote {bytes_written} bytes, {drive_kind}",
     ),
     "op.file_move": ("端末操作ログ: ファイルの移動 {from} → {path}", "endpoint log: file moved {from} → {path}"),
     "op.file_read": (
