@@ -2,8 +2,9 @@
 (async () => {
   const T = JSON.parse(document.getElementById("texts").textContent);
   const V = JSON.parse(document.getElementById("verification").textContent);
-  const bytesOf = (text) => Uint8Array.from(atob(text.trim()), (c) => c.charCodeAt(0));
-  const hex = (b) => Array.from(new Uint8Array(b), (x) => x.toString(16).padStart(2, "0")).join("");
+  const bytesOf = (text) => { const s = atob(text.trim()), o = new Uint8Array(s.length); for (let i = 0; i < s.length; i++) o[i] = s.charCodeAt(i); return o; };
+  const HEX = Array.from({ length: 256 }, (_, x) => x.toString(16).padStart(2, "0"));
+  const hex = (b) => { let s = ""; for (const x of new Uint8Array(b)) s += HEX[x]; return s; };
   const b64 = (b) => btoa(String.fromCharCode(...new Uint8Array(b)));
   const sha256 = (b) => crypto.subtle.digest("SHA-256", b);
   const join = (...parts) => {
@@ -54,7 +55,7 @@
     };
   };
   const str = (b) => { const n = b.length; return join(new Uint8Array([n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255]), b); };
-  const text = (b) => new TextDecoder().decode(b);
+  const plain = new TextDecoder(), text = (b) => plain.decode(b);
   const url64 = (b) => b64(b).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
   const strip = (b) => { let i = 0; while (i < b.length - 1 && b[i] === 0) i++; return b.subarray(i); };
   const pad = (b, n) => { const s = strip(b), o = new Uint8Array(n); o.set(s, n - s.length); return o; };
@@ -107,12 +108,13 @@
   let previous = "0".repeat(64), fingerprint = "";
   const hashes = await Promise.all(lines.map((l) => sha256(l)));
   const leafHashes = await Promise.all(lines.map((l) => sha256(join(new Uint8Array([0]), l))));
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const keyAt = (id, role, ts) => people.filter((p) => p.id === id && p.role === role && Date.parse(p.after) <= Date.parse(ts) + 999 && Date.parse(ts) <= Date.parse(p.before)).pop();
   for (let i = 0; i < lines.length; i++) {
     const tab = lines[i].indexOf(9), payload = lines[i].subarray(0, tab);
     let e;
     try {
-      const source = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
+      const source = strict.decode(payload);
       e = JSON.parse(source);
       if (tab < 0 || canonical(e) !== source) throw new Error("form");
     } catch { ng(i + 1, T.form); previous = hex(hashes[i]); continue; }
@@ -191,14 +193,15 @@
   const S = T.statements;
   const own = (o, k) => (Object.prototype.hasOwnProperty.call(o, k) ? o[k] : undefined);
   // Characters that cannot be seen, or that turn a line around, are named.
-  const visible = (s) => s.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]/gu, (c) =>
+  const COMMON = /^[\x20-\x7e\n\u3001-\u303f\u3041-\u3096\u30a1-\u30fe\u4e00-\u9fa5\uff01-\uff5e]*$/;
+  const visible = (s) => COMMON.test(s) ? s : s.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]/gu, (c) =>
     c === "\n" ? c : c === "\t" ? " " : "‹U+" + c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0") + "›");
   // Possible My Numbers: twelve digits with the right check digit.
   const SEP = "[\\s\\-‐-―−ー－ｰ_.．・,，]?", D = "[0-9０-９]";
   const NUMBER = new RegExp(`(?=((?<!${D})${D}(?:${SEP}${D}){11}(?!${D})))`, "gu");
   const WEIGHTS = [6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2];
   const mask = (s) => {
-    if (!/[0-9０-９]/.test(s)) return s;
+    if ((s.match(/[0-9０-９]/g) || []).length < 12) return s;
     let shown = null;
     for (const m of s.matchAll(NUMBER)) {
       const places = [];

@@ -357,10 +357,9 @@ def test_poppler_alone_would_not_tell_but_the_words_to_look_for_do(pdf, tmp_path
 
 def test_every_changed_byte_is_told(pdf, tmp_path):
     data = pdf.read_bytes()
-    for position in range(0, len(data), len(data) // 60):
-        for flip in (1, 0x80):
-            bad = data[:position] + bytes([data[position] ^ flip]) + data[position + 1 :]
-            assert report_check.check(changed(pdf, tmp_path, bad)).verdict == "ng", position
+    for number, position in enumerate(range(0, len(data), len(data) // 40)):
+        bad = data[:position] + bytes([data[position] ^ (1 << number % 8)]) + data[position + 1 :]
+        assert report_check.check(changed(pdf, tmp_path, bad)).verdict == "ng", position
 
 
 def test_resigned_by_a_stranger(case_dir, pdf, tmp_path):
