@@ -282,6 +282,17 @@ def test_room_is_checked_before_anything(tmp_path):
     assert not list(tmp_path.glob("disk*"))
 
 
+def test_the_limit_of_fat(tmp_path, monkeypatch):
+    monkeypatch.setattr("preserve.devices.file_system_of", lambda folder: ("/mnt", "vfat"))
+    with (tmp_path / "s.bin").open("wb") as file:
+        file.truncate(5 << 30)
+    for target, segment_size in ((_raw(tmp_path), None), (_e01(tmp_path), 4 << 30)):
+        with pytest.raises(UsageError, match="FAT") as caught:
+            acquire(Request(tmp_path / "s.bin", (target,), segment_size=segment_size))
+        assert "--segment-size 2GiB" in caught.value.hint_en
+    assert list(tmp_path.iterdir()) == [tmp_path / "s.bin"]
+
+
 def test_format_by_name():
     names = {"a.E01": "e01", "a.e01": "e01", "a.dd": "raw", "a.img": "raw", "a.001": "raw", "a": "e01"}
     assert {name: format_of(Path(name)) for name in names} == names
