@@ -194,9 +194,11 @@ def reply_event(
     at = info.find(b"HTTP/")
     if at < 24 or at > 64:
         return None
-    request, response = webkit(u64(info, 8)), webkit(u64(info, 16))
-    if not all(0 < u64(info, place) < 1 << 56 for place in (8, 16)):
-        request, response = Stamp(None, str(u64(info, 8)), 1000), Stamp(None, str(u64(info, 16)), 1000)
+    # Since 2024 the highest bit of the flags announces a second word of flags before the times.
+    place = 12 if u32(info, 4) & 0x80000000 else 8
+    request, response = webkit(u64(info, place)), webkit(u64(info, place + 8))
+    if not all(0 < u64(info, at_time) < 1 << 56 for at_time in (place, place + 8)):
+        request, response = Stamp(None, str(u64(info, place)), 1000), Stamp(None, str(u64(info, place + 8)), 1000)
     end = info.find(b"\0\0", at)
     length = u32(info, at - 4)
     raw = info[at : at + length] if 0 < length <= len(info) - at else info[at : end if end > 0 else len(info)]
