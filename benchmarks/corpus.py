@@ -30,9 +30,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import corpus_disks as disks
+import corpus_media as media
 from corpus_decoys import plant_decoys
 from corpus_disks import MIB, DiskFile, Extent, Kind
-from corpus_places import Decoy, Planter, RawPiece, Truth, kinds_for
+from corpus_places import Decoy, PlaceKind, Planter, RawPiece, Truth, kinds_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ class Corpus:
 def plan(seed: int, filesystem: Kind, *, documents: int, decoys: int) -> Planter:
     """Everything that goes on the disk but filler: each kind once, then again until there are `documents` files."""
     planter = Planter(seed, filesystem)
-    kinds = kinds_for(filesystem)
+    kinds = [*kinds_for(filesystem), *MEDIA_KINDS]
     turn = 0
     while turn == 0 or len(planter.files) < documents:
         for kind in kinds:
@@ -74,6 +75,12 @@ def plan(seed: int, filesystem: Kind, *, documents: int, decoys: int) -> Planter
     return planter
 
 
+MEDIA_KINDS = (
+    PlaceKind("image in a file raw", media.image_in_file("raw")),
+    PlaceKind("image in a file vhd", media.image_in_file("vhd")),
+    PlaceKind("image in a file qcow2", media.image_in_file("qcow2")),
+    PlaceKind("zip without a name", media.lost_zip),
+)
 RAW_KINDS = frozenset(
     (
         "unallocated cp932", "unallocated utf-16-le", "unallocated utf-8", "unallocated without label",
@@ -82,7 +89,7 @@ RAW_KINDS = frozenset(
 )  # fmt: skip
 
 
-FEW_KINDS = RAW_KINDS | {"MFT record used again"}
+FEW_KINDS = RAW_KINDS | {"MFT record used again"} | {kind.name for kind in MEDIA_KINDS}
 """Kinds that are planted four times at most: their places are few, or a later file might take them."""
 
 
