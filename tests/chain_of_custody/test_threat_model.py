@@ -51,6 +51,8 @@ TESTED_BY = {
     "G27": "test_sessions test_one_session_over_many_commands",
     "G28": "test_copies test_too_few_copies_wait_first_and_are_ng_after_the_next_milestone",
     "G29": "test_receipts test_files_altered_afterwards_and_records_by_hand_are_ng",
+    "G30": "test_report_pdf test_a_text_appended_after_signing_is_told",
+    "G31": "test_report_pdf test_pages_that_are_not_those_of_the_ledger",
 }
 
 
