@@ -36,7 +36,15 @@ _KILLED = -signal.SIGKILL
 def run(source: Path, folder: Path, *, resume: bool, seconds: float | None) -> tuple[int, str]:
     """Image `source` in a process, killed after `seconds` if it still runs; exit code and its JSON."""
     command = [sys.executable, "-c", _MAIN, "image", str(source), str(folder / "disk.E01")]
-    command += ["--also", str(folder / "copy.dd"), "--segment-size", "64MiB", "--case", str(folder / "case"), "--json"]
+    command += [
+        "--also",
+        str(folder / "copy.dd"),
+        "--segment-size",
+        "64MiB",
+        "--case",
+        str(folder.parent / "case"),
+        "--json",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOZEN_CONFIG_HOME": str(folder.parent / "config")}
     child = subprocess.Popen(
         command + ["--resume"] * resume,
