@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from timeline.filters import Filter
     from timeline.store import Store
 
-Format = Literal["csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "l2tcsv", "bodyfile", "xlsx"]
+Format = Literal["csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "l2tcsv", "bodyfile", "xlsx", "parquet"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _SHEET_ROWS = 1_000_000
 _CELL = 32_000
@@ -381,6 +381,16 @@ def _new_sheet(book: Any, number: int, columns: Sequence[tuple[str, str]], bold:
     return sheet
 
 
+def _parquet(store: Store, plan: _Plan, condition: str, values: Sequence[Any], target: Path) -> int:
+    """The rows as the store has them, sorted. All of them are merged from their sorted parts; a choice is sorted."""
+    if condition == "true" and not store.has_replaced and not plan.corrected:
+        from timeline.merge import write_merged  # noqa: PLC0415 - start-up time
+
+        return write_merged([part for build in store.builds for part in build.parts], target, store.spill)
+    select = f"SELECT * FROM {plan.view} WHERE {condition} ORDER BY {ORDER}"
+    return _copy(store, select, values, target, "FORMAT parquet, COMPRESSION zstd")
+
+
 WRITERS: dict[str, Callable[[Store, _Plan, str, Sequence[Any], Path], int]] = {
     "csv": _csv,
     "jsonl": _jsonl,
@@ -389,4 +399,5 @@ WRITERS: dict[str, Callable[[Store, _Plan, str, Sequence[Any], Path], int]] = {
     "l2tcsv": _l2tcsv,
     "bodyfile": _bodyfile,
     "xlsx": _xlsx,
+    "parquet": _parquet,
 }

@@ -30,7 +30,7 @@ from timeline.question_cli import (
 if TYPE_CHECKING:
     from chain_of_custody.jcs import Json
 
-FORMATS = ("csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "l2tcsv", "bodyfile", "xlsx")
+FORMATS = ("csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "l2tcsv", "bodyfile", "xlsx", "parquet")
 
 
 def export(

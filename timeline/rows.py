@@ -40,7 +40,7 @@ def stored_schema() -> pa.Schema:
 
 
 @lru_cache(maxsize=1)
-def _held_schema() -> pa.Schema:
+def held_schema() -> pa.Schema:
     """The same columns as they are held in memory: texts that repeat are kept once."""
     import pyarrow as pa  # noqa: PLC0415 - start-up time
 
@@ -49,6 +49,19 @@ def _held_schema() -> pa.Schema:
         repeats = pa.types.is_string(field.type) and field.name != "time_text"
         fields.append(field.with_type(pa.dictionary(pa.int32(), pa.string())) if repeats else field)
     return pa.schema(fields)
+
+
+def parquet_options() -> dict[str, Any]:
+    """How part files are written."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "use_dictionary": [one.name for one in held_schema() if pa.types.is_dictionary(one.type)],
+        "write_statistics": ["source_id", "time_ns", "kind"],
+        "store_schema": False,
+    }
 
 
 def _held(column: Any, wanted: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
@@ -181,8 +194,8 @@ class Rows:
         self._with_time += count - columns["time_ns"].null_count
         columns["source_id"] = pa.repeat(pa.scalar(self._source_id, pa.int32()), count)
         columns["row"] = pa.array(np.arange(self._row, self._row + count, dtype=np.int64))
-        arrays = [_held(columns[field.name], field.type) for field in _held_schema()]
-        self._tables.append(pa.Table.from_arrays(arrays, schema=_held_schema()))
+        arrays = [_held(columns[field.name], field.type) for field in held_schema()]
+        self._tables.append(pa.Table.from_arrays(arrays, schema=held_schema()))
         self._row += count
         self._held += count
         self.count += count
@@ -201,15 +214,7 @@ class Rows:
         keys = [("time_ns", "ascending"), ("source_id", "ascending"), ("row", "ascending")]
         table = table.take(pc.sort_indices(table, keys))
         if self._writer is None:
-            self._writer = pq.ParquetWriter(
-                self._partial,
-                _held_schema(),
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=[one.name for one in _held_schema() if pa.types.is_dictionary(one.type)],
-                write_statistics=["source_id", "time_ns", "kind"],
-                store_schema=False,
-            )
+            self._writer = pq.ParquetWriter(self._partial, held_schema(), **parquet_options())
         self._writer.write_table(table, row_group_size=GROUP_ROWS)
 
     def close(self) -> tuple[str, int] | None:

@@ -155,7 +155,8 @@ class Store:
     home: Path
     unfinished: Sequence[Path] = ()
     """Builds that were stopped; they are not shown before they are complete."""
-    _spill: Path = field(default_factory=Path)
+    spill: Path = field(default_factory=Path)
+    """Folder for what does not fit into memory; it is made when it is needed and removed at the end."""
 
     def __enter__(self) -> Self:
         return self
@@ -168,12 +169,18 @@ class Store:
     def close(self) -> None:
         """Close, and remove what was swapped out."""
         self.connection.close()
-        shutil.rmtree(self._spill, ignore_errors=True)
+        shutil.rmtree(self.spill, ignore_errors=True)
 
     @property
     def damaged(self) -> list[str]:
         """Parts that are not whole, with their builds; their events are missing from every answer."""
         return [f"{build.folder.name}/{name}" for build in self.builds for name in build.damaged]
+
+    @property
+    def has_replaced(self) -> bool:
+        """Whether a source was built again, so that older rows of it are left out."""
+        inputs = [str(one["path"]) for build in self.builds for one in build.manifest.get("inputs", ())]
+        return len(inputs) != len(set(inputs))
 
     def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Rows of a statement of this program."""
