@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chain_of_custody import console, options
-from chain_of_custody.console import JsonOption, LangOption, text
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.console import text
+from chain_of_custody.options import command_help
 
 if TYPE_CHECKING:
     from chain_of_custody.case import Case
 
 
+@options.signing
 def pack(
     out: Annotated[Path, typer.Option("--out", metavar="FILE.zip", help=text("出力先", "where to write"))],
     no_details: Annotated[
@@ -33,18 +34,14 @@ def pack(
             "--pdf", help=text("署名付き PDF の報告書を作って同封", "make a signed PDF report and enclose it")
         ),
     ] = False,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Make a bundle."""
     from chain_of_custody import bundles  # noqa: PLC0415 - `--help` needs no cryptography
 
     with (
-        options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened,
+        work.open() as opened,
         tempfile.TemporaryDirectory() as folder,
     ):
         enclosed = list(reports or ())
@@ -58,7 +55,7 @@ def pack(
             reports=enclosed,
         )
         fingerprint = opened.fingerprint
-    if as_json:
+    if work.as_json:
         console.print_json(
             {
                 "bundle": str(out),
@@ -88,23 +85,20 @@ def _pdf(case: Case, target: Path) -> Path:
     return target
 
 
+@options.signing
 def redact(
     seqs: Annotated[list[int], typer.Argument(metavar="ENTRY…", help=text("項番号", "numbers of entries"))],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help=text("写しの出力先", "folder of the copy"))],
     why: Annotated[str, typer.Option("--why", help=text("理由", "why"))],
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Make a redacted copy."""
     from chain_of_custody import bundles  # noqa: PLC0415
 
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         recorded = bundles.redact(opened, seqs, out, why)
-    if as_json:
+    if work.as_json:
         console.print_json({"copy": str(out), "entries": [entry.seq for entry in recorded]})
     else:
         console.out_console().print(
@@ -116,21 +110,18 @@ def redact(
         )
 
 
+@options.signing
 def merge(
     other: Annotated[Path, typer.Argument(metavar="DIR", help=text("分岐した写し", "the diverged copy"))],
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Take in a diverged copy."""
     from chain_of_custody import bundles  # noqa: PLC0415
 
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         found, entry = bundles.merge(opened, other)
-    if as_json:
+    if work.as_json:
         console.print_json(
             {
                 "common": found.common,

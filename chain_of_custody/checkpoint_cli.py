@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ import typer
 from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import TargetError, UsageError, VerificationError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.options import CaseOption, command_help
 
 if TYPE_CHECKING:
     from chain_of_custody.checkpoints import Checkpoint
@@ -30,22 +31,19 @@ def write_result(path: Path, data: bytes) -> None:
         ) from error
 
 
+@options.signing
 def checkpoint(
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Make a checkpoint."""
     from chain_of_custody import checkpoints  # noqa: PLC0415 - `--help` needs no cryptography
 
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         made, entry = checkpoints.make(opened)
         path = opened.path / checkpoints.FOLDER / f"{made.stem}.txt"
         needs_witness = opened.policy.get("witness") == "required"
-    if as_json:
+    if work.as_json:
         console.print_json(
             {"checkpoint": str(path), "size": made.size, "root": made.root.hex(), "entry": entry.seq},
         )
@@ -61,6 +59,7 @@ def checkpoint(
         )
 
 
+@options.signing
 def cosign(
     file: Annotated[
         Path,
@@ -79,21 +78,17 @@ def cosign(
         Path | None,
         typer.Option("--out", metavar="SIG", help=text("署名の出力先", "where to write the signature")),
     ] = None,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Sign a checkpoint as a witness, or keep a witness's signature."""
     from chain_of_custody import checkpoints  # noqa: PLC0415
 
     given = checkpoints.read(file)
     if attach is not None:
-        _attach(file, given, attach, who, case, as_id, key, passphrase_file, as_json=as_json)
+        _attach(file, given, attach, who, work)
         return
-    folder = _case_of(file, case)
+    folder = _case_of(file, work.case)
     if folder is None and out_file is None:
         raise UsageError(
             "署名の出力先(--out)が必要です",
@@ -106,20 +101,20 @@ def cosign(
         from chain_of_custody import signers  # noqa: PLC0415
 
         signer = signers.open_signer(
-            key,
-            options.passphrase_source(passphrase_file),
-            options.new_passphrase_source(passphrase_file),
+            work.key,
+            options.passphrase_source(work.passphrase_file),
+            options.new_passphrase_source(work.passphrase_file),
         )
         armored = checkpoints.cosign(given, signer, nodes)
         assert out_file is not None
         write_result(out_file, armored.encode("ascii"))
-        _done(given, str(out_file), as_json=as_json)
+        _done(given, str(out_file), as_json=work.as_json)
         return
-    with options.open_named_case(folder, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with dataclasses.replace(work, case=folder).open() as opened:
         person = opened.operator()
         armored = checkpoints.cosign(given, opened.signer, nodes)
         entry = checkpoints.attach(opened, given, person.id, armored)
-    _done(given, text(f"第 {entry.seq} 項", f"entry {entry.seq}"), as_json=as_json)
+    _done(given, text(f"第 {entry.seq} 項", f"entry {entry.seq}"), as_json=work.as_json)
 
 
 def _done(given: Checkpoint, where: str, *, as_json: bool) -> None:
@@ -163,21 +158,10 @@ def _proof_for(given: Checkpoint, folder: Path | None, proof: Path | None) -> li
     return checkpoints.parse_consistency(content, old.size, given.size)
 
 
-def _attach(
-    file: Path,
-    given: Checkpoint,
-    signature: Path,
-    who: str | None,
-    case: Path | None,
-    as_id: str | None,
-    key: Path | None,
-    passphrase_file: Path | None,
-    *,
-    as_json: bool,
-) -> None:
+def _attach(file: Path, given: Checkpoint, signature: Path, who: str | None, work: options.Work) -> None:
     from chain_of_custody import checkpoints, people  # noqa: PLC0415
 
-    folder = _case_of(file, case)
+    folder = _case_of(file, work.case)
     if folder is None:
         raise UsageError("事案フォルダーを --case で指定してください", "name the case with --case")
     try:
@@ -187,13 +171,13 @@ def _attach(
         raise UsageError(f"読めません: {signature}", f"cannot read {signature}") from error
     except ValueError as error:
         raise UsageError(f"SSH 署名ではありません: {signature}", f"not an SSH signature: {signature}") from error
-    with options.open_named_case(folder, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with dataclasses.replace(work, case=folder).open() as opened:
         if who is None:
             who = opened.people().holder(line).id
         if not (opened.path / checkpoints.FOLDER / f"{given.stem}.txt").exists():
             raise UsageError("この事案のチェックポイントではありません", "not a checkpoint of this case")
         entry = checkpoints.attach(opened, given, who, armored)
-    _done(given, text(f"{who}、第 {entry.seq} 項", f"{who}, entry {entry.seq}"), as_json=as_json)
+    _done(given, text(f"{who}、第 {entry.seq} 項", f"{who}, entry {entry.seq}"), as_json=work.as_json)
 
 
 def prove(

@@ -10,7 +10,7 @@ import typer
 from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import CaseNotFoundError, UsageError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.options import CaseOption, KeyOption, PassphraseFileOption, command_help
 
 keys_app = typer.Typer(
     rich_markup_mode=None,
@@ -114,6 +114,7 @@ def _person_line(person: dict[str, Any]) -> str:
         "    --public-key suzuki.pub --identified-by '名刺と電話'",
     ),
 )
+@options.signing
 def keys_add(
     person_id: Annotated[str, typer.Argument(metavar="ID", help=text("その人の ID", "id of the person"))],
     role: Annotated[
@@ -134,12 +135,8 @@ def keys_add(
         str,
         typer.Option("--age", metavar="age1…", help=text("age の受信者(ECDSA 鍵の人)", "age recipient (for ECDSA)")),
     ] = "",
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Add a person."""
     from chain_of_custody import people, signing  # noqa: PLC0415
@@ -151,14 +148,14 @@ def keys_add(
     except signing.SignatureError as error:
         raise UsageError(f"{public_key}: {error.ja}", f"{public_key}: {error.en}") from error
     person = people.Person(person_id, role_of(role), line, name, org, identified_by, age)
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         entry = opened.add_person(person)
     shown = signing.fingerprint(line)
     console.say_entry(
         entry,
         f"{person_id}({person.role})を登録しました。鍵の指紋 {shown} を本人と照合してください",
         f"{person_id} is listed; compare the fingerprint {shown} with the person",
-        as_json=as_json,
+        as_json=work.as_json,
     )
 
 
@@ -207,6 +204,7 @@ def role_of(value: str) -> str:
         "custody keys rotate --new-key ~/.ssh/id_new --key ~/.ssh/id_old",
     ),
 )
+@options.signing
 def keys_rotate(
     new_key: Annotated[
         Path,
@@ -220,25 +218,21 @@ def keys_rotate(
             help=text("新しい鍵のパスフレーズのファイル", "file with the passphrase of the new key"),
         ),
     ] = None,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Rotate the own key."""
     from chain_of_custody import signers, signing  # noqa: PLC0415
 
     new = signers.open_signer(new_key, options.passphrase_source(new_passphrase_file))
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         entry = opened.rotate_key(new)
     shown = signing.fingerprint(new.public_line)
     console.say_entry(
         entry,
         f"鍵を交換しました。新しい指紋: {shown}(以後は --key {new_key})",
         f"the key is replaced; new fingerprint: {shown} (from now on --key {new_key})",
-        as_json=as_json,
+        as_json=work.as_json,
     )
 
 
@@ -250,6 +244,7 @@ def keys_rotate(
         "custody keys revoke yamada@example.jp --since 2026-11-20T09:00:00+09:00 --reason 'PC 盗難'",
     ),
 )
+@options.signing
 def keys_revoke(
     person_id: Annotated[str, typer.Argument(metavar="ID", help=text("その人の ID", "id of the person"))],
     reason: Annotated[str, typer.Option("--reason", help=text("理由", "why"))],
@@ -257,22 +252,18 @@ def keys_revoke(
         str | None,
         typer.Option("--since", help=text("この時刻以後を信用しない(既定: 今)", "not trusted since (default: now)")),
     ] = None,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Revoke a key."""
     from chain_of_custody import clock  # noqa: PLC0415
 
     moment = options.time_given(since) if since is not None else clock.now().ts
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         entry = opened.revoke_key(person_id, moment, reason)
     console.say_entry(
         entry,
         f"{person_id} の鍵を {moment} 以後失効としました",
         f"the key of {person_id} is revoked since {moment}",
-        as_json=as_json,
+        as_json=work.as_json,
     )

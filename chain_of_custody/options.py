@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,6 +99,55 @@ def open_named_case(
 
     path, _missing = find_case(case, None)
     return open_case(path, key=key, passphrase=passphrase_source(passphrase_file), actor=as_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the options say that every command has which signs: which case, who works with which key, how to answer."""
+
+    case: Path | None
+    as_id: str | None
+    key: Path | None
+    passphrase_file: Path | None
+    as_json: bool
+
+    def open(self) -> Case:
+        """The case, see `open_named_case`."""
+        return open_named_case(
+            self.case,
+            key=self.key,
+            as_id=self.as_id,
+            passphrase_file=self.passphrase_file,
+        )
+
+
+def _options_of_work(
+    case: CaseOption = None,
+    as_id: AsOption = None,
+    key: KeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: console.JsonOption = False,
+    lang: console.LangOption = None,  # noqa: ARG001 - read before the command line is parsed
+) -> Work:
+    return Work(case, as_id, key, passphrase_file, as_json)
+
+
+def signing(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with --case, --as, --key, --passphrase-file, --json and --lang, which it is given as `work`."""
+    common = inspect.signature(_options_of_work, eval_str=True).parameters
+    own = inspect.signature(command, eval_str=True)
+    kept = [one.replace(kind=one.KEYWORD_ONLY) for name, one in own.parameters.items() if name != "work"]
+    parameters = [*kept, *(one.replace(kind=one.KEYWORD_ONLY) for one in common.values())]
+
+    def run(**given: Any) -> None:  # noqa: ANN401 - whatever the options of the command are
+        work = _options_of_work(**{name: given.pop(name) for name in common if name in given})
+        command(**given, work=work)
+
+    run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+    # typer reads options from signature and annotations.
+    run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": None}
+    return run
 
 
 def _from_file(path: Path) -> bytes:

@@ -9,9 +9,9 @@ import typer
 
 from chain_of_custody import console, options
 from chain_of_custody.checkpoint_cli import write_result
-from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.console import LangOption, text
 from chain_of_custody.errors import UsageError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.options import CaseOption, command_help
 
 receipt_app = typer.Typer(
     no_args_is_help=True,
@@ -68,6 +68,7 @@ def draft(
         "custody receipt keep receipt.txt --scan signed.pdf",
     ),
 )
+@options.signing
 def keep(
     statement: Annotated[Path, typer.Argument(metavar="RECEIPT", help=text("受領書", "the receipt"))],
     signature: Annotated[
@@ -82,12 +83,8 @@ def keep(
         Path | None,
         typer.Option("--scan", metavar="FILE", help=text("署名済みの紙の画像", "scan of the signed paper")),
     ] = None,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Record a return."""
     from chain_of_custody import clock, receipts  # noqa: PLC0415
@@ -97,7 +94,7 @@ def keep(
             "--signature と --owner-key の両方か、--scan だけを指定してください",
             "give both --signature and --owner-key, or --scan alone",
         )
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         entry = receipts.keep(
             opened,
             statement,
@@ -109,4 +106,4 @@ def keep(
     how = (
         ("署名を確認済み", "signature checked") if scan is None else ("紙の署名の画像つき", "with a scan of the paper")
     )
-    console.say_entry(entry, f"返却を記録しました({how[0]})", f"return recorded ({how[1]})", as_json=as_json)
+    console.say_entry(entry, f"返却を記録しました({how[0]})", f"return recorded ({how[1]})", as_json=work.as_json)

@@ -12,12 +12,12 @@ import typer
 from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.options import CaseOption, command_help
 
 if TYPE_CHECKING:
     from chain_of_custody.case import Case
     from chain_of_custody.entries import Entry
-    from chain_of_custody.records import Field
+    from chain_of_custody.record_fields import Field
 
 SHORT_TEXT = 500
 """Notes longer than this many characters are kept in `details/`."""
@@ -45,14 +45,14 @@ def _read_fields(source: str) -> dict[str, Any]:
 
 def _ask(kind: str) -> dict[str, Any]:
     """Guided prompts on a terminal, one for each field."""
-    from chain_of_custody import entries, records  # noqa: PLC0415 - `--help` needs no cryptography
+    from chain_of_custody import entries, record_fields  # noqa: PLC0415 - `--help` needs no cryptography
 
     console.notice(
         f"{entries.RECORDS[kind][0]} を記録します。必須は *、空欄で飛ばします。",
         f"Recording: {entries.RECORDS[kind][1]}. * must be answered, empty skips.",
     )
     given: dict[str, Any] = {}
-    for field in records.FIELDS[kind]:
+    for field in record_fields.FIELDS[kind]:
         while True:
             answer = _ask_one(field)
             if answer or not field.required:
@@ -74,9 +74,9 @@ def _ask_one(field: Field) -> str:
 
 def _with_times(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     """Times as people type them become times as the ledger writes them."""
-    from chain_of_custody import clock, records  # noqa: PLC0415
+    from chain_of_custody import clock, record_fields  # noqa: PLC0415
 
-    times = {field.name for field in records.FIELDS[kind] if field.kind == "time"}
+    times = {field.name for field in record_fields.FIELDS[kind] if field.kind == "time"}
     return {
         name: (clock.now().ts if value == "now" else options.time_given(str(value)))
         if name in times and value
@@ -85,6 +85,7 @@ def _with_times(kind: str, given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@options.signing
 def record(
     kind: Annotated[str, typer.Argument(metavar="KIND", help=text("種類(--list で一覧)", "kind (see --list)"))] = "",
     item: ItemOption = None,
@@ -117,18 +118,14 @@ def record(
         ),
     ] = None,
     show_kinds: Annotated[bool, typer.Option("--list", help=text("種類と項目の一覧", "list kinds and fields"))] = False,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Record what a person states."""
     from chain_of_custody import clock, entries, records  # noqa: PLC0415
 
     if show_kinds:
-        _list_kinds(as_json=as_json)
+        _list_kinds(as_json=work.as_json)
         return
     if kind != "note" and kind not in entries.RECORDS:
         raise UsageError(
@@ -137,7 +134,7 @@ def record(
             hint_ja="custody record --list で一覧を表示します",
             hint_en="custody record --list shows them",
         )
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         if ntp is not None:
             entry = _measured(opened, kind, ntp)
         elif kind == "note":
@@ -150,7 +147,7 @@ def record(
             if names:
                 body["files"] = names
             entry = opened.append(f"record.{kind}", body, item=item, outputs=hashes, src="typed")
-    _say(entry, as_json=as_json)
+    _say(entry, as_json=work.as_json)
 
 
 def _measured(case: Case, kind: str, server: str) -> Entry:
@@ -220,7 +217,7 @@ def _say(entry: Entry, *, as_json: bool) -> None:
 
 
 def _list_kinds(*, as_json: bool) -> None:
-    from chain_of_custody import entries, records  # noqa: PLC0415
+    from chain_of_custody import entries, record_fields  # noqa: PLC0415
 
     if as_json:
         console.print_json(
@@ -237,7 +234,7 @@ def _list_kinds(*, as_json: bool) -> None:
                             "kind": field.kind,
                             "choices": [value for value, _, _ in field.choices],
                         }
-                        for field in records.FIELDS[kind]
+                        for field in record_fields.FIELDS[kind]
                     ],
                 }
                 for kind, (ja, en) in entries.RECORDS.items()
@@ -248,7 +245,7 @@ def _list_kinds(*, as_json: bool) -> None:
     out.print(text("note  メモ", "note  a note"), markup=False)
     for kind, (ja, en) in entries.RECORDS.items():
         out.print(f"{kind}  {text(ja, en)}", markup=False)
-        for field in records.FIELDS[kind]:
+        for field in record_fields.FIELDS[kind]:
             mark = "*" if field.required else " "
             out.print(f"  {mark} {field.name}: {text(field.ja, field.en)}", markup=False)
 

@@ -487,8 +487,8 @@ class Related:
                 latest[1],
                 f"{token.gen_time} のタイムスタンプに含まれる項が、それより後の時刻を名乗っています"
                 "(時計の進み、または時刻の偽り)",
-                f"claims a later time than {token.gen_time}, when the time stamp already covered it (a clock that is ahead, "
-                "or a false date)",
+                f"claims a later time than {token.gen_time}, when the time stamp already covered it "
+                "(a clock that is ahead, or a false date)",
             )
         after = [dated for seq, dated in self._earliest.items() if seq >= stamp.seq]
         if after and min(after)[0] < token.gen_time_ns - _DATE_TOLERANCE_NS:
@@ -498,8 +498,8 @@ class Related:
                 min(after)[1],
                 f"{token.gen_time} のタイムスタンプより後に書かれた項が、それより前の時刻を名乗っています"
                 "(時計の遅れ、または時刻の遡及)",
-                f"claims an earlier time than {token.gen_time}, though it follows that time stamp (a clock that is behind, "
-                "or back-dated)",
+                f"claims an earlier time than {token.gen_time}, though it follows that time stamp "
+                "(a clock that is behind, or back-dated)",
             )
 
     @staticmethod

@@ -9,7 +9,7 @@ import typer
 from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.options import CaseOption, KeyOption, command_help
 
 if TYPE_CHECKING:
     from chain_of_custody.sessions import Shared
@@ -35,19 +35,16 @@ session_app = typer.Typer(
         "custody session start --hours 8 --case 2026-017",
     ),
 )
+@options.signing
 def start(
     hours: Annotated[float, typer.Option("--hours", min=0.1, max=24, help=text("期限(時間)", "hours"))] = 8.0,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Start."""
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         shared = opened.start_session(hours)
-    _show(shared, as_json=as_json, state="active")
+    _show(shared, as_json=work.as_json, state="active")
 
 
 @session_app.command(

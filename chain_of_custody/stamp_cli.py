@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +10,9 @@ import typer
 
 from chain_of_custody import console, options
 from chain_of_custody.checkpoint_cli import write_result
-from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.console import text
 from chain_of_custody.errors import UsageError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.options import command_help
 
 if TYPE_CHECKING:
     from chain_of_custody.entries import Entry
@@ -29,6 +30,7 @@ RootOption = Annotated[
 ]
 
 
+@options.signing
 def stamp(
     file: Annotated[
         Path | None,
@@ -60,18 +62,14 @@ def stamp(
         bool,
         typer.Option("--no-fetch", help=text("失効情報を取りに行かない", "do not fetch revocation data")),
     ] = False,
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Stamp a checkpoint."""
     from chain_of_custody import checkpoints, timestamps  # noqa: PLC0415 - `--help` needs no cryptography
     from chain_of_custody.case import find_case  # noqa: PLC0415
 
-    folder, _missing = find_case(case, None)
+    folder, _missing = find_case(work.case, None)
     response = _read(response_file) if response_file is not None else None
     chosen = file
     if chosen is None and response is not None:
@@ -112,7 +110,7 @@ def stamp(
     stated = accredited or " ".join(str(known[name]) for name in ("accredited", "source", "date") if name in known)
     if stated:
         facts["accredited_typed"] = stated
-    with options.open_named_case(folder, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with dataclasses.replace(work, case=folder).open() as opened:
         entry = timestamps.attach(
             opened,
             chosen,
@@ -123,7 +121,7 @@ def stamp(
             fetch=not no_fetch,
         )
     _say_material(entry)
-    if as_json:
+    if work.as_json:
         console.print_json({"entry": entry.seq, "body": dict(entry.body)})
         return
     verified = entry.body["verified"] == "yes"

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from chain_of_custody import entries, records, signing
+from chain_of_custody import entries, record_fields, signing
 from chain_of_custody.masking import mask_text
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "write_protection": ("書込み防止", "write protection"),
     "zero_bytes": ("0 のバイト数", "bytes that are zero"),
 }
-"""Names of members that programs write. Fields of records have theirs in records.FIELDS."""
+"""Names of members that programs write. Fields of records have theirs in record_fields.FIELDS."""
 
 LABELS_OF_TYPE: Mapping[str, Mapping[str, tuple[str, str]]] = {
     type_: {"size": ("項数", "entries")} for type_ in ("checkpoint", "cosigned", "stamp")
@@ -275,7 +275,7 @@ def of(entry: Entry, language: Language) -> list[tuple[str, str]]:
 def of_body(type_: str, body: Mapping[str, Json], language: Language) -> list[tuple[str, str]]:
     """The same for a body, or a part of one, of an entry of this type."""
     kind = type_.removeprefix("record.")
-    fields = records.FIELDS.get(kind, ()) if type_.startswith("record.") else ()
+    fields = record_fields.FIELDS.get(kind, ()) if type_.startswith("record.") else ()
     stated = []
     for field in fields:
         given = body.get(field.name)
@@ -325,7 +325,7 @@ def tables(language: Language) -> dict[str, object]:
                 ]
                 for field in fields
             ]
-            for kind, fields in records.FIELDS.items()
+            for kind, fields in record_fields.FIELDS.items()
         },
         "words": {
             "yes": "はい" if language == "ja" else "yes",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chain_of_custody import console, options
-from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.console import text
 from chain_of_custody.errors import UsageError
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, command_help
+from chain_of_custody.options import command_help
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +65,7 @@ def _say(entry: Entry, ja: str, en: str, *, as_json: bool, **more: Any) -> None:
         "custody transfer offer --to sato --file disk.E01 --file disk.E02 --item PC-1 --reason 鑑定",
     ),
 )
+@options.signing
 def offer(
     to: Annotated[str, typer.Option("--to", metavar="ID", help=text("受け取る人", "who receives"))],
     reason: Annotated[str, typer.Option("--reason", help=text("理由", "why"))],
@@ -72,12 +73,8 @@ def offer(
     item: Annotated[str | None, typer.Option("--item", help=text("対象物番号", "number of the item"))] = None,
     place: PlaceOption = "",
     state: StateOption = "",
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Offer."""
     from chain_of_custody import transfers  # noqa: PLC0415
@@ -86,13 +83,13 @@ def offer(
         raise UsageError("渡すもの(--file か --item)を指定してください", "say what is handed over (--file or --item)")
     hashed = _hash_all(files or [])
     facts = _facts(reason=reason, place=place, state=state)
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         entry, made = transfers.offer(opened, to, hashed, facts, item=item)
     _say(
         entry,
         f"{to} へ申し出ました。受け取る人: custody transfer accept {entry.seq}",
         f"offered to {to}, who answers with custody transfer accept {entry.seq}",
-        as_json=as_json,
+        as_json=work.as_json,
         checkpoint=made.size,
     )
 
@@ -105,6 +102,7 @@ def offer(
         "custody transfer accept 42 --dir /mnt/usb --keep my-copy --as sato --key sato_key",
     ),
 )
+@options.signing
 def accept(
     number: Annotated[int, typer.Argument(metavar="OFFER", help=text("申出の項番号", "number of the offer"))],
     folder: Annotated[
@@ -119,17 +117,13 @@ def accept(
     place: PlaceOption = "",
     state: StateOption = "",
     note: NoteOption = "",
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Accept."""
     from chain_of_custody import transfers  # noqa: PLC0415
 
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         offers = transfers.open_offers(opened.path)
         sizes = {file.size for file in offers[number].outputs} if number in offers else set()
         paths = list(files or [])
@@ -145,7 +139,7 @@ def accept(
         entry,
         f"受領しました({len(offers[number].outputs)} 件のハッシュが一致)。{giver} も custody cosign で署名してください",
         f"accepted ({len(offers[number].outputs)} hashes equal); {giver} signs too, with custody cosign",
-        as_json=as_json,
+        as_json=work.as_json,
         checkpoint=made.size,
     )
 
@@ -158,19 +152,16 @@ def accept(
         "custody transfer refuse 42 --why 'ハッシュ不一致' --as sato --key sato_key",
     ),
 )
+@options.signing
 def refuse(
     number: Annotated[int, typer.Argument(metavar="OFFER", help=text("申出の項番号", "number of the offer"))],
     why: Annotated[str, typer.Option("--why", help=text("理由", "why"))],
-    case: CaseOption = None,
-    as_id: AsOption = None,
-    key: KeyOption = None,
-    passphrase_file: PassphraseFileOption = None,
-    as_json: JsonOption = False,
-    lang: LangOption = None,
+    *,
+    work: options.Work,
 ) -> None:
     """Refuse."""
     from chain_of_custody import transfers  # noqa: PLC0415
 
-    with options.open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
+    with work.open() as opened:
         entry = transfers.refuse(opened, number, why)
-    _say(entry, "受領を拒否しました", "refused", as_json=as_json)
+    _say(entry, "受領を拒否しました", "refused", as_json=work.as_json)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from chain_of_custody import entries, guideline, init_case, open_case, options, records
+from chain_of_custody import entries, guideline, init_case, open_case, options, record_fields, records
 from chain_of_custody.errors import UsageError
 from chain_of_custody.reading import read_entries
 from chain_of_custody.verify import verify_case
@@ -16,22 +16,24 @@ FILLED = {"text": "x", "code": "123456789018", "time": "2026-11-24T11:59:00.0000
 
 
 def filled(kind):
-    return {field.name: field.choices[0][0] if field.choices else FILLED[field.kind] for field in records.FIELDS[kind]}
+    return {
+        field.name: field.choices[0][0] if field.choices else FILLED[field.kind] for field in record_fields.FIELDS[kind]
+    }
 
 
 def test_every_kind_has_fields_and_a_type():
-    assert records.FIELDS.keys() == entries.RECORDS.keys()
+    assert record_fields.FIELDS.keys() == entries.RECORDS.keys()
     for kind in entries.RECORDS:
         assert f"record.{kind}" in entries.TYPES
         body = records.body_of(kind, filled(kind), NOW)
         assert set(filled(kind)) <= set(body)
-        names = [field.name for field in records.FIELDS[kind]]
+        names = [field.name for field in record_fields.FIELDS[kind]]
         assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize("kind", sorted(entries.RECORDS))
 def test_required_fields_and_unknown_ones(kind):
-    for field in records.FIELDS[kind]:
+    for field in record_fields.FIELDS[kind]:
         given = {name: value for name, value in filled(kind).items() if name != field.name}
         if field.required:
             with pytest.raises(UsageError, match=f"{kind} needs {field.name}"):

@@ -113,7 +113,7 @@ class Scene:
         return made
 
     def stamp_file(self):
-        return sorted((self.path / "checkpoints").glob("*.tsr"))[0]
+        return min((self.path / "checkpoints").glob("*.tsr"))
 
     def verify(self, *more):
         return custody(
