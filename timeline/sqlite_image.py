@@ -99,6 +99,9 @@ def open_database(file: SourceFile) -> Database:
     pages = int.from_bytes(image[28:32], "big")
     if page >= 512 and pages * page > len(image) and image[24:28] == image[92:96]:
         problems.append(Problem(file.layer, "damaged", f"{len(image)} of {pages * page} bytes are there", len(image)))
+        if pages * page <= MOST_BYTES:
+            # SQLite refuses a file that is too short: with zeros for the rest it reads what is there.
+            image += bytes(pages * page - len(image))
     connection = sqlite3.connect(":memory:")
     # Texts that are no UTF-8 are not worth the row.
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
