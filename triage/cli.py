@@ -12,7 +12,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
-from triage import report_cli
+from triage import report_cli, search_cli
 from triage.visible import visible
 
 if TYPE_CHECKING:
@@ -102,7 +102,11 @@ def scan(
     ] = None,
     rules: Annotated[
         list[Path] | None,
-        typer.Option("--rules", metavar="FILE.yar", help=text("YARA 規則(複数可)", "YARA rules (repeatable)")),
+        typer.Option(
+            "--rules",
+            metavar="FILE.yar|builtin",
+            help=text("YARA 規則(複数可。builtin は同梱)", "YARA rules (repeatable; builtin: those that come along)"),
+        ),
     ] = None,
     passwords: Annotated[
         Path | None,
@@ -391,6 +395,7 @@ def export(
 
 
 report_cli.register(app)
+search_cli.register(app)
 
 
 def main() -> None:

@@ -184,7 +184,7 @@ class FileRead:
     image_format: str = ""
 
 
-class _FileSource:
+class FileSource:
     """A file of the file system as the extractors see it."""
 
     container = ""
@@ -236,6 +236,11 @@ class FilePass:
             case CarveTask():
                 return self._carve(task)
 
+    @property
+    def image(self) -> Image:
+        """The medium."""
+        return self._image
+
     def open(self, file_id: FileId) -> FileReader:
         """The content of a stream; raises EvidenceError where it cannot be opened."""
         index = file_id[0]
@@ -254,7 +259,7 @@ class FilePass:
     def read_file(self, task: FileTask) -> FileRead:
         """Everything found in one file, with digits; only `triage reveal` may call this from outside."""
         reader = self.open(task.file_id)
-        source = _FileSource(reader, task.name)
+        source = FileSource(reader, task.name)
         judge = Judge()
         problems: list[Problem] = []
         decisions: list[Decision] = []
@@ -382,7 +387,7 @@ class FilePass:
             ocr=self._settings.ocr,
         )
         if size:
-            source = _FileSource(_RangeReader(self._image, task.offset, size), carving.name_of(task.offset, task.kind))
+            source = FileSource(_RangeReader(self._image, task.offset, size), carving.name_of(task.offset, task.kind))
             for piece in extractors.extract_all(source, context):
                 if isinstance(piece, Text):
                     judge.feed(piece)

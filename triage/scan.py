@@ -90,7 +90,7 @@ def check_request(image: Path, rules: Sequence[Path]) -> None:
     from preserve import open_image  # noqa: PLC0415 - the CLI calls this before anything heavy is needed
 
     for rule in rules:
-        if not rule.exists():
+        if not rule.exists() and str(rule) != "builtin":
             raise UsageError(f"YARA 規則がありません: {rule}", f"no such YARA rules: {rule}")
     open_image(image).close()
 

@@ -22,13 +22,17 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
-from chain_of_custody.errors import UsageError
+from chain_of_custody.errors import TargetError, UsageError
 from triage.extractors.model import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 SUFFIXES = (".yar", ".yara")
+BUILT_IN = Path(__file__).parent / "rules"
+"""Rules that come along: My Number words and forms, ways out, common droppers (examples)."""
+BUILT_IN_NAME = "builtin"
+"""What stands for them behind `--rules`."""
 WINDOW_BYTES = 32 << 20
 """Sources larger than this are matched in windows of this size."""
 OVERLAP_BYTES = 1 << 20
@@ -147,7 +151,8 @@ def compile_rules(paths: Sequence[Path]) -> Rules:
     """
     import yara  # noqa: PLC0415 - only where rules are used
 
-    found = [(root, file) for path in paths for root, file in _rule_files(path)]
+    chosen = [BUILT_IN if str(path) == BUILT_IN_NAME and not path.exists() else path for path in paths]
+    found = [(root, file) for path in chosen for root, file in _rule_files(path)]
     names = _names([file for _, file in found])
     files: list[tuple[str, str]] = []
     includes: list[tuple[str, str, str]] = []
@@ -170,6 +175,31 @@ def compile_rules(paths: Sequence[Path]) -> Rules:
                 hint_en="name only the rules to be used",
             )
     return Rules(tuple(files), tuple(includes))
+
+
+def describe(rules: Rules) -> list[dict[str, Any]]:
+    """Name, tags and meta data of each rule, in the order of the files."""
+    return [{"rule": rule.identifier, "tags": list(rule.tags), "meta": _meta(rule.meta)} for rule in _compiled(rules)]
+
+
+def copy_built_in(folder: Path) -> list[Path]:
+    """Copy the built-in rules into `folder`, to be changed there; raises TargetError where a file exists already."""
+    copied = []
+    for file in sorted(BUILT_IN.glob("*.yar")):
+        target = folder / file.name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as out:
+                out.write(file.read_bytes())
+        except OSError as error:
+            raise TargetError(
+                f"書けません: {target}: {error.strerror}",
+                f"cannot write {target}: {error.strerror}",
+                hint_ja="別のフォルダーを指定してください(上書きはしません)",
+                hint_en="name another folder (nothing is overwritten)",
+            ) from error
+        copied.append(target)
+    return copied
 
 
 class _Loader:

@@ -24,8 +24,26 @@ _ONE = re.compile(f"[{DIGITS}]")
 _SHORT = 400
 
 
+class _Gate:
+    """Whether texts without digits are handed on, too."""
+
+    everything = False
+
+
+def read_everything() -> None:
+    """From now on, in this process, every text counts: for searches for words. There is no way back."""
+    _Gate.everything = True
+
+
+def reads_everything() -> bool:
+    """Whether `read_everything` was called in this process."""
+    return _Gate.everything
+
+
 def number_starts(content: str) -> NDArray[np.int64]:
     """Character positions in `content` from which twelve digits lie within `SPAN` characters, ascending."""
+    if _Gate.everything:
+        return np.arange(min(len(content), 1), dtype=np.int64)
     if content.isascii():
         places = np.flatnonzero(np.frombuffer(content.encode("ascii"), dtype=np.uint8) - np.uint8(48) < 10)
     else:
@@ -41,6 +59,8 @@ def number_starts(content: str) -> NDArray[np.int64]:
 
 def holds_number(content: str) -> bool:
     """Whether twelve digits lie close enough together anywhere in `content`."""
+    if _Gate.everything:
+        return bool(content)
     if len(content) < 12:
         return False
     if len(content) <= _SHORT:
@@ -58,6 +78,8 @@ def holds_written(content: str) -> bool:
 
     Stricter than `holds_number`: for text whose characters are costly to place, in which white space is one blank.
     """
+    if _Gate.everything:
+        return bool(content)
     return _WRITTEN.search(content) is not None
 
 
@@ -74,8 +96,8 @@ _FIELD_CHAIN = re.compile(
 
 def field_starts(content: str) -> NDArray[np.int64]:
     """The same as `number_starts` for a table, where digits of neighbouring fields are not one number."""
-    if not number_starts(content).size:
-        return np.empty(0, dtype=np.int64)
+    if _Gate.everything or not number_starts(content).size:
+        return number_starts(content)[:1]
     return np.asarray([match.start() for match in _FIELD_CHAIN.finditer(content)], dtype=np.int64)
 
 
@@ -86,4 +108,6 @@ def chains(content: str) -> set[str]:
 
 def holds_chain(content: str) -> bool:
     """Whether there is any such string: the stricter question, for bytes that may be no text at all."""
+    if _Gate.everything:
+        return bool(content)
     return _CHAIN.search(content) is not None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage import ocr
 from triage.extractors import pictures as pictures_of
-from triage.extractors.digits import DIGITS, chains, holds_number, holds_written
+from triage.extractors.digits import DIGITS, chains, holds_number, holds_written, reads_everything
 from triage.extractors.model import (
     BytesSource,
     Child,
@@ -234,7 +234,7 @@ def _page(page: Any, container: str, location: str, columns: _Columns) -> Iterat
     try:
         count = min(text_page.count_chars(), MAX_PAGE_CHARS)
         content: str = text_page.get_text_range(0, count, errors="replace") if count > 0 else ""
-        if sum(map(content.count, DIGITS)) < 12:
+        if sum(map(content.count, DIGITS)) < 12 and not reads_everything():
             return
         if not holds_written(" ".join(content.split())) and not _digits_in_line(text_page.raw, count):
             return

@@ -13,7 +13,7 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 
 from triage.extractors import binary
-from triage.extractors.digits import holds_number
+from triage.extractors.digits import holds_number, reads_everything
 from triage.extractors.model import Problem
 from triage.text import Offsets, Text
 
@@ -81,7 +81,7 @@ def _values(data: bytes, source: Source, context: Context) -> Iterator[Text]:
         if value is None:
             continue
         raw = _data(data, value)
-        if not _DIGITS.search(raw):
+        if not _DIGITS.search(raw) and not reads_everything():
             continue
         if value.kind in _STRINGS:
             content = raw.decode("utf-16-le", "replace").replace("\0", "\n")
