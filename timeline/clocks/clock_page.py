@@ -164,7 +164,8 @@ padding:0 1rem;color:#1b1f24;line-height:1.7}
 h1{font-size:1.4rem}h2{font-size:1.1rem;border-bottom:1px solid #d0d7de;padding-bottom:.2rem}
 table{border-collapse:collapse;width:100%;font-size:.85rem}td,th{border:1px solid #d0d7de;padding:.2rem .5rem;
 text-align:left;vertical-align:top;word-break:break-all}svg{width:100%;height:auto;font-size:11px}
-.band{fill:#8fb8de;stroke:#4f86b8;stroke-width:1.5;opacity:.8}.used{stroke:#20334a;stroke-width:1.2}.rejected{stroke:#c62828;stroke-width:2}
+.band{fill:#8fb8de;stroke:#4f86b8;stroke-width:1.5;opacity:.8}.used{stroke:#20334a;stroke-width:1.2}
+.rejected{stroke:#c62828;stroke-width:2}
 .grid{stroke:#d0d7de;stroke-width:.6}.no{color:#c62828}.court{background:#f3f6fa;border-left:4px solid #20334a;
 padding:.7rem 1rem}@media print{body{margin:0;max-width:none}}
 """
@@ -278,6 +279,7 @@ def _formula(*, ja: bool) -> str:
     return (
         "<h2>Premises</h2><p>True time t = L − θ (L: what the clock showed, θ: its offset). In each segment θ "
         f"changes by at most 100 ppm. A clock declared synchronised is within ±{SYNCHRONISED_S} s. Each anchor is an "
-        "inequality on θ; those that contradict the others are kept as rejected. How to recompute: docs/clocks.md; the input is "
+        "inequality on θ; those that contradict the others are kept as rejected. How to recompute: docs/clocks.md; the "
+        "input is "
         "written by timeline clock export.</p>"
     )

@@ -37,6 +37,7 @@ READING_BREAK_COST = 3.0
 """A break between the last record and the examiner's reading: nothing else speaks for it."""
 STEP_BREAK_COST = 0.1
 UNFIT_COST = 0.7
+LATE_S = 3600.0
 MAX_JUMPS = 200
 MAX_SUBSET = 10
 
@@ -613,6 +614,22 @@ class ClockSolver:
                 ),
             )
 
+    def _drop_late(self, intervals: Intervals, alive: Bools) -> None:
+        """Of several intervals of a stamp with a receipt, those go that would mean an extraordinary delay."""
+        receipts = np.array([one.kind == "receipt" for one in self.task.anchors.origin], dtype=np.bool_)
+        if not receipts.any():
+            return
+        received = np.full(self.stamps.size, np.inf)
+        np.minimum.at(received, self.a_stamp[receipts], self.a_high[receipts])
+        number = np.bincount(intervals.stamp[alive], minlength=self.stamps.size)
+        delay = received[intervals.stamp] - intervals.high
+        with_receipt = alive & np.isfinite(delay) & (self.stamps.log[intervals.stamp] < 0)
+        single = with_receipt & (number[intervals.stamp] == 1)
+        usual = float(np.quantile(delay[single], 0.98)) if single.sum() >= 3 else 0.0
+        late = with_receipt & (delay > max(3 * usual, LATE_S))
+        punctual = np.bincount(intervals.stamp[with_receipt & ~late], minlength=self.stamps.size)
+        alive &= ~(late & (punctual[intervals.stamp] > 0))
+
     def _finish(
         self,
         intervals: Intervals,
@@ -632,6 +649,7 @@ class ClockSolver:
             alive[order.dropped] = False
             freed[order.freed] = True
         alive &= (intervals.high >= own_low[intervals.stamp]) & (intervals.low <= own_high[intervals.stamp])
+        self._drop_late(intervals, alive)
         low = np.full(stamps.size, np.inf)
         high = np.full(stamps.size, -np.inf)
         np.minimum.at(low, intervals.stamp[alive], intervals.low[alive])

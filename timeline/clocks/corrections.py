@@ -149,7 +149,11 @@ def write_corrections(solution: Solution, made: StoreCase, home: Path) -> dict[s
 
     bands: list[dict[str, Any]] = []
     for name in solution.main.views:
-        bands += band_lines(solution, name)
+        lines = band_lines(solution, name)
+        bands += lines
+        for alias, own in made.aliases.items():
+            if own == name:
+                bands += [{**line, "clock": alias} for line in lines]
     events = event_lines(solution, made)
     integers = ("from_ns", "to_ns", "low_from_ns", "high_from_ns", "low_to_ns", "high_to_ns")
     band_schema = pa.schema(

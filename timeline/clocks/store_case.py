@@ -49,9 +49,10 @@ class StoreCase:
     """The clock case of a store, and the event of every record."""
 
     case: ClockCase
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Names in the store that are another clock of the case: a mail's sender is the host of that name."""
     events: list[list[tuple[int, int]]] = field(default_factory=list)
     """For each source: (source_id, row) of every record."""
-    installed: dict[str, int] = field(default_factory=dict)
 
     def event(self, source: int, row: int) -> str:
         """The event's name: S<source_id>:<row>."""
@@ -90,6 +91,7 @@ class _Builder:
         self.events: list[list[tuple[int, int]]] = []
         self.problems: list[CaseProblem] = []
         self.hosts: dict[str, str] = {}
+        self.aliases: dict[str, str] = {}
 
     def _collected(self) -> int:
         """When the store was built: nothing in it is later."""
@@ -103,6 +105,11 @@ class _Builder:
             str(name): int(count)
             for name, count in self.store.rows("SELECT clock, count(*) FROM events GROUP BY clock ORDER BY clock")
         }
+        hosts = {name.partition(":")[2].lower(): name for name in clocks if name.startswith("host:")}
+        for name in clocks:
+            own = hosts.get(name.removeprefix("mail:").lower()) if name.startswith("mail:") else None
+            if own is not None:
+                self.aliases[name] = own
         for source_id, parser, clock in self.store.rows(
             "SELECT DISTINCT e.source_id, e.parser, e.clock FROM events e WHERE e.parser IN "
             f"({', '.join(repr(name) for name in ORDERED_PARSERS)}) OR e.kind LIKE 'op.%' OR e.kind LIKE 'alert.%' "
@@ -110,7 +117,7 @@ class _Builder:
             "OR (e.parser = 'mapped' AND e.kind NOT LIKE 'file.%') ORDER BY e.source_id, e.clock",
         ):
             self._source(int(source_id), str(parser), str(clock))
-        declared = {name: self._declared(name) for name in clocks}
+        declared = {name: self._declared(name) for name in clocks if name not in self.aliases}
         case = ClockCase(
             origin_ns=self.origin_ns,
             collected_s=1.0,
@@ -122,7 +129,7 @@ class _Builder:
         for name in set(self.hosts.values()):
             case.clocks.setdefault(name, Clock(name, "synchronised"))
         case.readings = self._readings(list(clocks))
-        result = StoreCase(case, self.events)
+        result = StoreCase(case, self.aliases, self.events)
         case.typed = self._typed(result)
         case.incidents = [
             Incident(result.event(index, alert.row), source.file, (index, alert.row))
@@ -159,9 +166,10 @@ class _Builder:
         operations = any(str(row[3]).startswith("op.") for row in rows)
         form = {"evtx": "evtx", "mail": "eml", "syslog": "rfc3164"}.get(parser, "op2" if operations else parser)
         ordered = parser in ORDERED_PARSERS or (parser == "mapped" and not operations and rows[0][3] not in REPLIES)
-        said = self.said.declared.get(clock)
+        named = self.aliases.get(clock, clock)
+        said = self.said.declared.get(named)
         zone = said.zone if said and said.zone and zone_missing else None
-        source = Source(f"S{source_id}", form, clock, None if zone_missing else "UTC", "append" if ordered else "none")
+        source = Source(f"S{source_id}", form, named, None if zone_missing else "UTC", "append" if ordered else "none")
         shift = self._zone_shift(zone, rows)
         source.reading_s = np.array([(int(row[1]) - self.origin_ns) / 1e9 for row in rows]) - shift
         source.other_s = np.full(len(rows), np.nan)
