@@ -157,7 +157,6 @@ def open_inside(path: Path, names: Sequence[str], *, keys: Keys = (), walk: bool
 
 
 _UNSUPPORTED = {
-    "apfs": "APFS",
     "xfs": "XFS",
     "btrfs": "Btrfs",
     "refs": "ReFS",

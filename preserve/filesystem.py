@@ -6,9 +6,10 @@ for entry in fs.walk():
     reader = fs.open(entry.id)
     first = reader.read_at(0, 4096)
 ```
-NTFS is parsed here (`preserve.ntfs`), all others by The Sleuth Kit (`preserve.tsk`): FAT12/16/32, exFAT, ext2/3/4,
-ISO 9660, HFS+. The Sleuth Kit is C code; a hostile image may crash it. Whoever must survive that runs the walk in a
-child process (`preserve.evidence.open_evidence` does, with `isolate=True`): entries and ids are picklable.
+NTFS is parsed here (`preserve.ntfs`), APFS by libfsapfs (`preserve.apfs`), all others by The Sleuth Kit
+(`preserve.tsk`): FAT12/16/32, exFAT, ext2/3/4, ISO 9660, HFS+. Both libraries are C code; a hostile image may crash
+them. Whoever must survive that runs the walk in a child process (`preserve.evidence.open_evidence` does, with
+`isolate=True`): entries and ids are picklable.
 """
 
 from __future__ import annotations
@@ -138,7 +139,11 @@ def join_path(folder: str, name: str) -> str:
 
 def open_filesystem(volume: Volume, problems: list[Problem]) -> FileSystem | None:
     """The file system of a volume, or None; what is damaged is appended to `problems`."""
-    from preserve import ntfs, tsk  # noqa: PLC0415 - pytsk3 and numpy are loaded when they are needed
+    from preserve import apfs, ntfs, tsk  # noqa: PLC0415 - pytsk3 and numpy are loaded when they are needed
 
     found = ntfs.open_ntfs(volume, problems)
-    return found if found is not None else tsk.open_tsk(volume, problems)
+    if found is not None:
+        return found
+    if apfs.has_container(volume):
+        return apfs.open_apfs(volume, problems)
+    return tsk.open_tsk(volume, problems)

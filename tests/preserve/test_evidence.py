@@ -49,8 +49,10 @@ def test_a_real_disk(shared_data):
     assert {"/passwords.txt~", "/a_directory/another_file~"} <= gone
 
 
-def test_a_file_system_that_is_not_read_is_named(shared_data):
-    with open_image(shared_data / "dfvfs/test_data/apfs.raw") as image:
+def test_a_file_system_that_is_not_read_is_named(tmp_path):
+    path = tmp_path / "disk.dd"
+    path.write_bytes(b"XFSB".ljust(1 << 20, b"\0"))
+    with open_image(path) as image:
         evidence = open_evidence(image)
-    assert [(one.reason, one.detail) for one in evidence.problems] == [("unsupported", "APFS is not read")]
+    assert [(one.reason, one.detail) for one in evidence.problems] == [("unsupported", "XFS is not read")]
     assert evidence.unallocated[0].size == image.size
