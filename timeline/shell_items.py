@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from timeline.stamps import Stamp, ansi, dos_utc, guid, u16, u32, u64, utf16
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from timeline.event import Event
 
 MOST_ITEMS = 256
 
@@ -93,6 +95,19 @@ def parse_list(raw: bytes, language: str = "ja") -> list[ShellItem]:
         items.append(parse_item(raw[at : at + size], language))
         at += size
     return items
+
+
+def item_events(items: Sequence[ShellItem], *, record: str, actor: str, data: Mapping[str, object]) -> Iterator[Event]:
+    """The times that single steps of a path carry, each with the path up to its step."""
+    for place, item in enumerate(items):
+        path = path_of(items[: place + 1])
+        for name in ("created", "modified", "accessed"):
+            stamp: Stamp | None = getattr(item, name)
+            if stamp is not None:
+                yield stamp.event(
+                    f"shellitem.{name}", f"Item {name.title()}", record=record, sequence=place, actor=actor, path=path,
+                    data={**item.fields(), **data},
+                )  # fmt: skip
 
 
 def list_bytes(raw: bytes) -> int:

@@ -242,6 +242,12 @@ def _machine(hive: Hive, control_set: Key) -> Iterator[Event]:
     value = windows.value("ShutdownTime") if windows is not None else None
     if windows is not None and value is not None and value.filetime:
         yield filetime(value.filetime).event("system.shutdown", "Shutdown Time", record=windows.path)
+    manager = control_set.at("Control/Session Manager")
+    boot = manager.value("BootExecute") if manager is not None else None
+    if manager is not None and boot is not None:
+        yield filetime(manager.written).event(
+            "registry.boot_execute", "Key Last Written", record=manager.path, path="; ".join(boot.texts)
+        )
     key = control_set.at("Control/TimeZoneInformation")
     if key is not None:
         data = {

@@ -7,7 +7,7 @@ import re
 import struct
 from typing import TYPE_CHECKING
 
-from timeline.shell_items import parse_list, path_of
+from timeline.shell_items import item_events, parse_list, path_of
 from timeline.stamps import Stamp, filetime, u32, utf16
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def events(hive: Hive, actor: str) -> Iterator[Event]:
         yield from _typed(explorer.subkey("TypedPaths"), None, "registry.typed_path", actor)
         yield from _run_mru(explorer, actor)
         yield from _searches(explorer, actor)
+        yield from _open_with(explorer, actor)
     internet = root.at("Software/Microsoft/Internet Explorer")
     if internet is not None:
         yield from _typed(internet.subkey("TypedURLs"), internet.subkey("TypedURLsTime"), "web.typed_url", actor)
@@ -54,6 +55,7 @@ def events(hive: Hive, actor: str) -> Iterator[Event]:
         yield from run_keys(software, actor)
         yield from _office(software, actor)
         yield from _remote_desktop(software, actor)
+        yield from _archivers(software, actor)
     for path in (
         "Software/Microsoft/Windows/Shell/BagMRU",
         "Software/Microsoft/Windows/ShellNoRoam/BagMRU",
@@ -91,7 +93,8 @@ def _user_assist(explorer: Key, actor: str) -> Iterator[Event]:
                 when = struct.unpack_from("<Q", value.raw, 8)[0]
             else:
                 continue
-            if when:
+            if when or not value.name.startswith("HRZR_PGY"):
+                # Without a time: a program that is counted but never ran, as far as this list knows.
                 assert count is not None
                 yield filetime(when).event(
                     "execution.userassist",
@@ -150,12 +153,20 @@ def _list_event(key: Key, kind: str, actor: str, name_of: Callable[[Value], str]
         )  # fmt: skip
 
 
+def _items(key: Key, actor: str, content: Callable[[Value], bytes]) -> Iterator[Event]:
+    """The times in the shell items of a list's entries."""
+    for value in _ordered(key):
+        items = parse_list(content(value))
+        yield from item_events(items, record=f"{key.path}\\{value.name}", actor=actor, data={"of": path_of(items)})
+
+
 def _recent_docs(explorer: Key, actor: str) -> Iterator[Event]:
     top = explorer.subkey("RecentDocs")
     if top is not None:
         for key in (top, *top.subkeys()):
             extension = "" if key is top else key.name
             yield from _list_event(key, "registry.recent_docs", actor, lambda v: utf16(v.raw), extension=extension)
+            yield from _items(key, actor, lambda value: value.raw[2 * len(utf16(value.raw)) + 2 :])
 
 
 def _dialogs(explorer: Key, actor: str) -> Iterator[Event]:
@@ -171,10 +182,15 @@ def _dialogs(explorer: Key, actor: str) -> Iterator[Event]:
         top = dialogs.subkey(name)
         for key in (top, *top.subkeys()) if top is not None else ():
             yield from _list_event(key, "registry.open_save", actor, name_of, extension="" if key is top else key.name)
+        if name == "OpenSavePidlMRU" and top is not None:
+            for key in (top, *top.subkeys()):
+                yield from _items(key, actor, lambda value: value.raw)
     for name in ("LastVisitedPidlMRU", "LastVisitedPidlMRULegacy", "LastVisitedMRU"):
         visited = dialogs.subkey(name)
         if visited is not None:
             yield from _list_event(visited, "registry.last_visited", actor, _last_visited)
+            if name != "LastVisitedMRU":
+                yield from _items(visited, actor, lambda value: value.raw[2 * len(utf16(value.raw)) + 2 :])
 
 
 def _last_visited(value: Value) -> str:
@@ -195,6 +211,53 @@ def _searches(explorer: Key, actor: str) -> Iterator[Event]:
     top = explorer.subkey("WordWheelQuery")
     if top is not None:
         yield from _list_event(top, "registry.search", actor, lambda v: utf16(v.raw))
+
+
+def _open_with(explorer: Key, actor: str) -> Iterator[Event]:
+    """Programs chosen to open files of a kind."""
+    top = explorer.subkey("FileExts")
+    for extension in top.subkeys() if top is not None else ():
+        key = extension.subkey("OpenWithList")
+        if key is not None:
+            yield from _list_event(key, "registry.open_with", actor, lambda v: v.text, extension=extension.name)
+
+
+def _archivers(software: Key, actor: str) -> Iterator[Event]:
+    """Archives and folders that WinRAR and 7-Zip remember, the last one first."""
+    for path in (
+        "WinRAR/ArcHistory",
+        "WinRAR/DialogEditHistory/ArcName",
+        "WinRAR/DialogEditHistory/ExtrPath",
+        "WinRAR/DialogEditHistory/ArcFiles",
+    ):
+        key = software.at(path)
+        values = (
+            sorted((v for v in key.values() if v.name.isdigit()), key=lambda v: int(v.name)) if key is not None else []
+        )
+        names = [value.text for value in values if value.text]
+        if names:
+            assert key is not None
+            yield filetime(key.written).event(
+                "registry.archive", "Key Last Written", record=key.path, actor=actor, path=names[0],
+                data={"program": "WinRAR", "earlier": names[1:101], "entries": len(names)},
+            )  # fmt: skip
+    for path, name in (
+        ("7-Zip/FM", "CopyHistory"),
+        ("7-Zip/FM", "FolderHistory"),
+        ("7-Zip/Compression", "ArcHistory"),
+        ("7-Zip/Extraction", "PathHistory"),
+    ):
+        key = software.at(path)
+        value = key.value(name) if key is not None else None
+        names = (
+            [one for one in value.raw.decode("utf-16-le", "replace").split("\0") if one] if value is not None else []
+        )
+        if names:
+            assert key is not None
+            yield filetime(key.written).event(
+                "registry.archive", "Key Last Written", record=f"{key.path}\\{name}", actor=actor, path=names[0],
+                data={"program": "7-Zip", "earlier": names[1:101], "entries": len(names)},
+            )  # fmt: skip
 
 
 def _typed(key: Key | None, times_key: Key | None, kind: str, actor: str) -> Iterator[Event]:

@@ -129,6 +129,15 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "エクスプローラーに入力したパス: {path} ({actor})",
         "path typed into Explorer: {path} ({actor})",
     ),
+    "registry.open_with": (
+        "「プログラムから開く」の一覧 {extension}: {path} ({actor})",
+        "open-with list of {extension}: {path} ({actor})",
+    ),
+    "registry.archive": (
+        "{program} が扱った書庫・フォルダ: {path} ({actor})",
+        "archive or folder handled by {program}: {path} ({actor})",
+    ),
+    "registry.boot_execute": ("起動時に実行: {path}", "runs at boot: {path}"),
     "registry.search": ("エクスプローラーでの検索語: {path} ({actor})", "searched in Explorer: {path} ({actor})"),
     "registry.rdp_server": (
         "リモート デスクトップの接続先: {path} {user_name} ({actor})",
@@ -140,6 +149,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{program} で信頼した文書: {path} (マクロ有効 {macros_enabled}、{actor})",
         "document trusted in {program}: {path} (macros enabled {macros_enabled}, {actor})",
     ),
+    "shellitem.created": ("記録されたパスの作成時刻: {path}", "creation time kept with a path: {path}"),
+    "shellitem.modified": ("記録されたパスの更新時刻: {path}", "modification time kept with a path: {path}"),
+    "shellitem.accessed": ("記録されたパスのアクセス時刻: {path}", "access time kept with a path: {path}"),
     "lnk.target": ("ショートカット (時刻なし): {path}", "shortcut without times: {path}"),
     "lnk.target_created": (
         "ショートカットの対象の作成時刻: {path} ({drive_type}、{volume_label} {volume_serial})",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from timeline import stamps
 from timeline.event import Event, Problem, bounded
-from timeline.shell_items import ShellItem, parse_list, path_of
+from timeline.shell_items import ShellItem, item_events, parse_list, path_of
 from timeline.stamps import ansi, filetime, guid, u16, u32, u64, utf16
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def link_events(link: Link, prefix: str, *, actor: str = "", where: str = "", se
                 f"{prefix}.object_id", f"{label} Created", record=where, sequence=sequence, actor=actor,
                 path=link.path, data=data | {"object_id": droid},
             )  # fmt: skip
+    yield from item_events(link.items, record=where, actor=actor, data={"of": link.path})
     if not some:
         yield stamps.Stamp(None, "0", 100).event(
             f"{prefix}.target", "No Time", record=where, sequence=sequence, actor=actor, path=link.path, data=data

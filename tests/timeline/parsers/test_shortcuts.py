@@ -21,7 +21,9 @@ def test_shortcut(shared_data: Path) -> None:
     events, problems = read(lnk, real(shared_data, f"{DATA}/NeroInfoTool.lnk"))
     assert problems == []
     # liblnk: created and modified 2009-06-05 20:13:20, accessed 2010-01-29 21:30:11.332156 (9), serial 0x70ecfa33.
-    assert [(event["kind"], event["time_text"]) for event in events] == [
+    # plaso finds 5 file entries with three times each in its list of shell items.
+    assert len(events) == 4 + 15
+    assert [(event["kind"], event["time_text"]) for event in events[:4]] == [
         ("lnk.target_created", "128887064000000000"),
         ("lnk.target_accessed", "129092742113321569"),
         ("lnk.target_modified", "128887064000000000"),
@@ -44,7 +46,7 @@ def test_shortcut_without_local_path(shared_data: Path) -> None:
 def test_shortcut_that_is_cut_off_says_so(shared_data: Path) -> None:
     raw = content(real(shared_data, f"{DATA}/NeroInfoTool.lnk"))
     events, problems = read(lnk, memory_file("a.lnk", raw[:1000]))
-    assert len(events) == 3
+    assert counts(events)["lnk.target_created"] == 1
     assert [problem.detail for problem in problems] == ["its description is cut off"]
 
 
