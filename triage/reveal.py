@@ -19,7 +19,8 @@ import numpy as np
 from chain_of_custody import FileHash, console
 from chain_of_custody.errors import TargetError, UsageError
 from preserve.workers import MEMORY_LIMIT_BYTES, Failure, Pool
-from triage.file_pass import MEMORY_WITH_PICTURES, FilePass, FileTask, PassSettings
+from triage import carving
+from triage.file_pass import MEMORY_WITH_PICTURES, CarveTask, FilePass, FileTask, PassSettings
 from triage.findings import encode_line
 from triage.masking import mask_text
 from triage.media_visit import visit_media
@@ -166,18 +167,31 @@ def _write(out: Path, text: str) -> FileHash:
     return FileHash(hashlib.sha256(data).hexdigest(), len(data))
 
 
+def _carve_task(evidence: EvidenceMap, number: int, container: str) -> CarveTask | None:
+    """The task that reads a carved file again, by the name that it has in its finding; None for all other names."""
+    place = carving.place_of(container)
+    if place is None:
+        return None
+    offset, kind = place
+    for part in evidence.ranges_without_file:
+        if part.offset <= offset < part.offset + part.size:
+            return CarveTask(number, offset, part.offset + part.size - offset, kind)
+    return None
+
+
 class _FileReader:
     """Work of the child: everything found in one file, by HMAC."""
 
     def __init__(self, settings: PassSettings) -> None:
         self._pass = FilePass(settings)
 
-    def __call__(self, task: FileTask) -> _Values:
-        verdicts = self._pass.read_file(task).verdicts
+    def __call__(self, task: FileTask | CarveTask) -> _Values:
+        read = self._pass.read_carved(task)[0] if isinstance(task, CarveTask) else self._pass.read_file(task)
+        verdicts = read.verdicts
         return _Values({self._pass.number_hmac(judged.digits): judged.digits for judged in verdicts.judged})
 
 
-def _start_reader(settings: PassSettings) -> Callable[[FileTask], _Values]:
+def _start_reader(settings: PassSettings) -> Callable[[FileTask | CarveTask], _Values]:
     return _FileReader(settings)
 
 
@@ -207,13 +221,19 @@ class _Reader:
             entries.setdefault("-".join(map(str, entry.id)), index)
         values: list[str | None] = [self._at_place(evidence.image, line) for line in lines]
         unread: dict[int, list[int]] = defaultdict(list)
+        carved: dict[int, CarveTask] = {}
         for number, line in enumerate(lines):
             owner = entries.get(line.get("file_id", ""))
+            if values[number] is None and line["state"] in ("carved", "snapshot") and not line["path"]:
+                task = _carve_task(evidence, len(evidence.entries) + number, str(line["container"]))
+                if task is not None:
+                    carved[task.number] = task
+                    unread[task.number].append(number)
             if values[number] is None and owner is not None:
                 values[number] = self._in_name(posixpath.basename(evidence.entries[owner].path), line)
                 if values[number] is None:
                     unread[owner].append(number)
-        self._in_files(evidence, unread, lines, values)
+        self._in_files(evidence, unread, lines, values, carved)
         for (number, line), value in zip(asked, values, strict=True):
             done[number] = self._line(evidence, entries.get(line.get("file_id", "")), line, value)
 
@@ -248,15 +268,17 @@ class _Reader:
         in_files: Mapping[int, Sequence[int]],
         lines: Sequence[Mapping[str, Any]],
         values: list[str | None],
+        carved: Mapping[int, CarveTask],
     ) -> None:
         """Take files apart again, as the scan did, and look for the wanted HMACs."""
         files = {file.number: file for file in evidence.files}
         recipe = evidence.evidence.recipe
-        tasks = [
+        tasks: list[FileTask | CarveTask] = [
             FileTask(index, files[index].file_id, files[index].name, files[index].size, visible=False)
             for index in in_files
             if index in files
         ]
+        tasks += carved.values()
         in_pictures = any(lines[number].get("encoding") == "ocr" for numbers in in_files.values() for number in numbers)
         settings = PassSettings(
             recipe or self._image, self._secret, self._passwords, ocr="all" if in_pictures else "off"

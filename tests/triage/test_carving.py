@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import needs
 from tests.preserve.disks import fat, write_tree
 from tests.triage.test_scan import lines
+from tests.triage.test_scan import run as run_tool
 from tests.triage.test_scan_inside import check, scan
 from triage import carving
 
@@ -177,3 +178,7 @@ def test_a_scan_reads_what_it_carves_and_names_it_once(tmp_path):
         (number["pdf"][-4:], "carved", f"carved-0x{places['pdf']:x}.pdf"),
         (number["eml"][-4:], "carved", f"carved-0x{places['eml']:x}.eml"),
     }
+    shown = run_tool("triage", "reveal", "--findings", results / "findings.jsonl", "--reason", "t",
+                     "--out", tmp_path / "out")  # fmt: skip
+    assert shown.returncode == 0, shown.stderr
+    assert {one["value"] for one in lines(tmp_path / "out")} == set(number.values())
