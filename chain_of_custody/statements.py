@@ -194,6 +194,9 @@ VALUES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "agent": ("ssh-agent", "ssh-agent"),
         "token": ("トークン", "token"),
     },
+    "hidden_area": {"not known": ("不明", "not known"), "none": ("なし", "none")},
+    "partition_table": {"none": ("なし", "none")},
+    "smart": {"not known": ("不明", "not known")},
     "issued": {"self": ("自己発行", "self-issued"), "given": ("発行済みのもの", "issued by others")},
     "verdict": {
         "ok": ("OK", "OK"),
