@@ -4,7 +4,7 @@
 python benchmarks/imaging.py source  WORK/source.bin --gib 3      # 40 % random, 30 % system files, 30 % zeros
 python benchmarks/imaging.py speed   WORK/source.bin WORK --ewf-new DIR     # alternating with the peers; needs root
 python benchmarks/imaging.py verify  WORK/source.bin WORK --ewf-new DIR
-python benchmarks/imaging.py scaling WORK                         # 1 to 32 GiB, sparse
+python benchmarks/imaging.py scaling WORK                         # 1 to 32 GiB, sparse; needs root
 python benchmarks/imaging.py large   WORK --ewf-new DIR           # past 2 TiB, past .E99, tables past 4 GiB; 8 min
 python benchmarks/imaging.py deflate WORK/source.bin              # the same bytes each time? 14 processes, 3 threads
 python benchmarks/imaging.py bad     WORK                         # 69 bad of 131,072 sectors; needs root, FUSE, mfusepy
@@ -257,7 +257,9 @@ def scaling(arguments: argparse.Namespace) -> None:
         try:
             with source.open("wb") as file:
                 file.truncate(gib * GIB)
-            wall, cpu, peak = timed(_hozen(source.absolute(), "disk.E01"), folder)
+            # Through a device every byte is read: of a file, the holes would be left out.
+            with loop(source) as device:
+                wall, cpu, peak = timed(_hozen(device, "disk.E01"), folder)
         finally:
             source.unlink()
             shutil.rmtree(folder)
