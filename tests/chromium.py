@@ -142,14 +142,13 @@ class Browser:
             raise RuntimeError(str(got["exceptionDetails"].get("exception", {}).get("description")))
         return got["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 30) -> Any:
-        """Wait until an expression is true; its value."""
+    def wait(self, expression: str, seconds: float = 30) -> None:
+        """Wait until an expression is true."""
         deadline = time.monotonic() + seconds
-        while not (value := self.evaluate(expression)):
+        while not self.evaluate(f"!!({expression})"):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{expression}: {self.errors}")
             time.sleep(0.05)
-        return value
 
     def press(self, key: str) -> None:
         """Press and release a key."""
@@ -182,3 +181,17 @@ class Browser:
         """The page as it is printed, as PDF."""
         got = self._send("Page.printToPDF", {"printBackground": True, "preferCSSPageSize": True})
         path.write_bytes(base64.b64decode(got["data"]))
+
+
+def dump_dom(page: Path, fragment: str = "", *, profile: Path, options: tuple[str, ...] = ()) -> str:
+    """The document of a file after its script has run, as HTML. `fragment` goes behind `#`."""
+    command = [
+        "chromium",
+        *OPTIONS,
+        "--virtual-time-budget=3000",
+        f"--user-data-dir={profile}",
+        *options,
+        "--dump-dom",
+        f"{page.as_uri()}#{fragment}",
+    ]
+    return subprocess.run(command, capture_output=True, check=True, timeout=100).stdout.decode("utf-8")

@@ -195,6 +195,11 @@ class _LocalReader:
         self._file.seek(offset)
         return self._file.read(size)
 
+    def __del__(self) -> None:
+        file = getattr(self, "_file", None)  # absent where the file could not be opened
+        if file is not None:
+            file.close()
+
 
 class MemoryReader:
     """Bytes in memory."""

@@ -18,6 +18,7 @@ import hashlib
 import hmac
 import json
 import secrets
+import sys
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,7 +96,7 @@ class Viewer:
         self.index = self.index or build_index(self.store)
         self._families, self._family_of = _families(self.index)
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self._server = _Server(("127.0.0.1", self.port), handler)
         self._server.daemon_threads = True
         self.port = int(self._server.server_address[1])
         return self
@@ -448,6 +449,14 @@ def _calendar_ticks(first: int, last: int, zone: str) -> list[list[str]]:
 
 
 # ---- HTTP ----
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers each request in a thread; a reader who goes away is no error."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has it
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 def _template(name: str) -> str:

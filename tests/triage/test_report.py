@@ -12,8 +12,8 @@ from urllib.parse import quote
 import pytest
 
 from chain_of_custody.errors import TargetError, UsageError
+from tests.chromium import dump_dom
 from tests.conftest import needs
-from tests.triage.chromium import dump_dom
 from tests.triage.make_results import make_results
 from triage.report import hash_verdict, lead, render, write_report
 from triage.report_data import Totals, bilingual, count, jst, masked_of
