@@ -50,7 +50,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
         ja = "休止状態ファイルの圧縮された部分は展開していません(圧縮されていない部分は走査済み)"
         en = "the compressed parts of the hibernation file are not unpacked (what is not compressed is searched)"
         yield Problem("unsupported", ja, en, source.container)
-        if not context.file_seen_raw:
+        if not context.seen_raw:
             yield from binary.extract(source, context)
         return
     if name in ("age", "PGP"):
