@@ -18,7 +18,7 @@ from preserve.badmap import BAD, BadMap
 from preserve.image import open_image
 from preserve.request import Request, Target
 from tests.conftest import needs
-from tests.preserve.media import bad_medium, loop, mixed_data, needs_bad_medium, needs_loop
+from tests.preserve.media import bad_medium, loop, mixed_data, needs_bad_medium, needs_loop, writable_loop
 from tests.preserve.test_imaging_cli import ROOT, _entries, preserve
 
 NOISE = random.Random(9).randbytes(24 << 20)
@@ -210,3 +210,19 @@ def test_peers_on_an_image_of_a_file_system(tmp_path, seed):
     assert "SUCCESS" in said("ewfverify", "-q", "-d", "sha1", "m.E01")
     said("ewfexport", "-u", "-q", "-f", "raw", "-t", "back", "m.E01")
     assert (tmp_path / "back.raw").read_bytes() == medium.read_bytes()
+
+
+@needs_bad_medium
+def test_clone_onto_a_medium_that_raises_eio_on_write(tmp_path):
+    (tmp_path / "i.dd").write_bytes(NOISE[: 6 << 20])
+    with failing_folder(tmp_path, 3 << 20) as (place, real):
+        with (real / "disk").open("wb") as file:
+            file.truncate(8 << 20)
+        with writable_loop(place / "disk", "--direct-io=on") as device:
+            failed = run("clone", "i.dd", device, "--serial", str(8 << 20), cwd=tmp_path, check=5)
+            assert "cannot write the target" in failed.stderr
+            (real / "broken").unlink()
+            run("clone", "i.dd", device, "--serial", str(8 << 20), cwd=tmp_path, check=0)
+        assert (real / "disk").read_bytes() == NOISE[: 6 << 20] + bytes(2 << 20)
+    statuses = [entry["body"]["status"] for entry in _entries(tmp_path / "case", "clone.end")]
+    assert statuses == ["failed", "done"]
