@@ -11,6 +11,7 @@ import typer
 
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.errors import EvidenceError, HozenError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
 from triage import report_cli, search_cli
 from triage.visible import visible
@@ -85,8 +86,13 @@ def _triage(lang: LangOption = None) -> None:
 )
 def scan(
     image: Annotated[
-        Path,
-        typer.Argument(metavar="IMAGE", help=text("イメージ(E01, raw, …)", "image (E01, raw, …)")),
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE…",
+            help=text(
+                "イメージ(E01, raw, …。複数可)、またはイメージのフォルダー", "images (E01, raw, …), or a folder of them"
+            ),
+        ),
     ],
     case: CaseOption = None,
     out: Annotated[
@@ -154,31 +160,68 @@ def scan(
     as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
-    """Scan one image."""
+    """Scan images."""
     from preserve.keys import read_keys  # noqa: PLC0415 - start-up time
+    from triage import many_images  # noqa: PLC0415 - start-up time
     from triage import scan as scanning  # noqa: PLC0415 - `--help` must not load numpy and the readers
 
-    scanning.check_request(image, rules or [])
+    images, others = many_images.images_of(image)
+    if out is not None and len(images) > 1:
+        raise UsageError("--out は 1 つのイメージに限ります", "--out goes with one image only")
     tried = scanning.read_passwords(passwords)
-    with case_for(case, image, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
-        outcome = scanning.scan(
-            image,
-            opened,
-            scanning.ScanOptions(
-                out=out,
-                rules=tuple(rules or ()),
-                passwords=tried,
-                keys=read_keys(keys, tried),
-                jobs=jobs,
-                resume=resume,
-                ocr=ocr.value,
+    volume_keys = read_keys(keys, tried)
+    options = scanning.ScanOptions(
+        out=out,
+        rules=tuple(rules or ()),
+        passwords=tried,
+        keys=volume_keys,
+        jobs=jobs,
+        resume=resume,
+        ocr=ocr.value,
+    )
+    if len(images) == 1:
+        scanning.check_request(images[0], rules or [])
+    for other in others:
+        console.notice(
+            f"イメージの名前ではないため走査しません: {other.name}", f"not scanned, no image by its name: {other.name}"
+        )
+    outcomes: list[Any] = []
+    refused: list[HozenError] = []
+    with case_for(case, images[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
+        for number, one in enumerate(images, 1):
+            if len(images) > 1:
+                console.notice(f"[{number}/{len(images)}] {one.name}", f"[{number}/{len(images)}] {one.name}")
+            try:
+                scanning.check_request(one, rules or [])
+                outcomes.append(scanning.scan(one, opened, options))
+            except EvidenceError as error:
+                if len(images) == 1:
+                    raise
+                # One bad image does not stop the others; it decides the exit code.
+                refused.append(error)
+                console.notice(error.ja, error.en)
+                continue
+            if not as_json:
+                _print_summary(outcomes[-1])
+        persons = many_images.persons_over([outcome.folder for outcome in outcomes]) if len(images) > 1 else {}
+    codes = {outcome.exit_code for outcome in outcomes}
+    code = 4 if refused else next((one for one in (1, 3) if one in codes), 0)
+    if as_json:
+        listed = [
+            dict(outcome.summary) | {"folder": str(outcome.folder), "report": str(outcome.report)}
+            for outcome in outcomes
+        ]
+        unread = [text(error.ja, error.en) for error in refused]
+        whole = {"scans": listed, "persons": dict(persons), "refused": unread, "exit_code": code}
+        console.print_json(whole if len(images) > 1 else listed[0])
+    elif persons:
+        console.out_console().print(
+            text(
+                f"全イメージで本人の数: {persons['lower']}〜{persons['upper']} 人(推定 {persons['estimate']})",
+                f"persons over all images: {persons['lower']} to {persons['upper']} (estimate {persons['estimate']})",
             ),
         )
-    if as_json:
-        console.print_json(dict(outcome.summary) | {"folder": str(outcome.folder), "report": str(outcome.report)})
-    else:
-        _print_summary(outcome)
-    raise typer.Exit(outcome.exit_code)
+    raise typer.Exit(code)
 
 
 MOST_PLACES = 15
