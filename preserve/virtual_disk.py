@@ -14,6 +14,7 @@ hostile map, and tables are read in parts, so that memory is bounded.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -21,7 +22,7 @@ import numpy as np
 
 from chain_of_custody.errors import EvidenceError, EvidenceFormatError
 from preserve.derived import DerivedImage
-from preserve.image import Range
+from preserve.image import Range, UnreadableRange, join_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +93,7 @@ class VirtualDisk(DerivedImage):
         self.files = list(files)
         self.parent: Reader | None = None
         self.parent_name = ""
+        self._table_lock = threading.Lock()
         self._tables: dict[tuple[int, int], np.ndarray[tuple[int], np.dtype[np.uint64]]] = {}
 
     def _piece(self, offset: int) -> Piece:
@@ -111,9 +113,10 @@ class VirtualDisk(DerivedImage):
                 raise EvidenceError("表が大きすぎます", "a table of the virtual disk is too large")
             raw = self.files[file].read_at(position, size) if position < self.files[file].size else b""
             found = np.frombuffer(raw.ljust(size, b"\0"), dtype=kind).astype(np.uint64)
-            while len(self._tables) >= _CACHED_TABLES:
-                self._tables.pop(next(iter(self._tables)), None)
-            self._tables[key] = found
+            with self._table_lock:
+                while len(self._tables) >= _CACHED_TABLES:
+                    self._tables.pop(next(iter(self._tables)))
+                self._tables[key] = found
         return found
 
     def _read(self, offset: int, size: int) -> bytes:
@@ -136,6 +139,13 @@ class VirtualDisk(DerivedImage):
                 buffer[done : done + len(data)] = data
             done += take
         return bytes(buffer)
+
+    def unreadable(self) -> Sequence[UnreadableRange]:
+        """See `Image.unreadable`; with what its parents could not read, which stands at the same offsets."""
+        above = super().unreadable()
+        if not isinstance(self.parent, DerivedImage):
+            return above
+        return join_ranges([*above, *(one for one in self.parent.unreadable() if one.offset < self.size)])
 
     def data_ranges(self, gap: int = 1 << 20) -> list[Range]:
         """Where the disk or its parents hold bytes, in order; gaps of zeros up to `gap` bytes are not worth a break.

@@ -185,7 +185,8 @@ def _where(finding: Mapping[str, Any]) -> tuple[str, ...]:
         return layers, container, location
     if finding.get("path"):
         return layers, "", text_of(finding.get("file_offset"))
-    return layers, "", text_of(finding.get("offset"))
+    place = finding.get("medium_offset") if finding.get("medium") else finding.get("offset")
+    return layers, "", text_of(place)
 
 
 def _numbers(scan: ScanResults) -> set[bytes]:

@@ -185,3 +185,29 @@ def test_impossible_sizes_are_refused(tmp_path):
         disk.write_bytes(head.ljust(70_000, b"\0"))
         with pytest.raises(EvidenceError):
             open_image(disk)
+
+
+@needs("qemu-img")
+def test_a_disk_that_is_its_own_parent_ends(tmp_path):
+    disk = tmp_path / "loop.qcow2"
+    run("qemu-img", "create", "-f", "qcow2", disk, "1M")
+    data = bytearray(disk.read_bytes())
+    data[8:20] = (512).to_bytes(8, "big") + len("loop.qcow2").to_bytes(4, "big")
+    data[512:522] = b"loop.qcow2"
+    disk.write_bytes(data)
+    with open_image(disk) as image:
+        assert image.read_at(0, 4096) == bytes(4096)
+        assert image.unreadable()
+
+
+@needs("qemu-img")
+def test_reading_from_many_threads_gives_the_same_bytes(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    raw = tmp_path / "disk.raw"
+    raw.write_bytes(content())
+    disk = tmp_path / "disk.qcow2"
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-o", "cluster_size=512", raw, disk)
+    with open_image(disk) as image, ThreadPoolExecutor(8) as pool:
+        parts = list(pool.map(lambda at: image.read_at(at, 4096), range(0, SIZE, 4096)))
+    assert b"".join(parts) == raw.read_bytes()
