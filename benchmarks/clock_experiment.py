@@ -3,8 +3,8 @@
     python benchmarks/clock_experiment.py
 
 Needs chromium and a C compiler: a small library, loaded before libc, moves what programs read of the wall clock (with
-libfaketime, which also moves waiting times, chromium hangs). A web server and a mail server keep true time. A browser, a mail client and a logger run
-with a clock that is 37 minutes fast, is then set back by 3 hours with no record of it, and is read once at the end. The
+libfaketime, which also moves waiting times, chromium hangs). A web server and a mail server keep true time. A browser,
+a mail client and a logger run with a clock that is 37 minutes fast, is then set back by 3 hours with no record of it, and is read once at the end. The
 browser's cache, the mails and the log go through `timeline build` and `timeline clock solve`; what was really true is
 known from the servers and from this process.
 """
@@ -23,6 +23,7 @@ import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
+from typing import ClassVar
 
 ROOT = Path(__file__).resolve().parents[1]
 FAST_S, BACK_S = 37 * 60, 3 * 3600
@@ -56,7 +57,10 @@ time_t time(time_t *at) {
   return now.tv_sec;
 }
 """
-LOGGER = "import sys,time;open(sys.argv[1],'a').write(time.strftime('%b %e %H:%M:%S')+' PC01 app[7]: line '+sys.argv[2]+chr(10))"
+LOGGER = (
+    "import sys,time;open(sys.argv[1],'a').write(time.strftime('%b %e %H:%M:%S')+"
+    "' PC01 app[7]: line '+sys.argv[2]+chr(10))"
+)
 MAILER = (
     "import smtplib,sys;from email.utils import formatdate;s=smtplib.SMTP('127.0.0.1',int(sys.argv[1]),"
     "local_hostname='PC01');s.sendmail('a@example.jp',['b@example.jp'],'From: a@example.jp\\r\\nDate: '+"
@@ -68,9 +72,9 @@ SHOW = "import time;print(repr(time.time()))"
 class Pages(http.server.BaseHTTPRequestHandler):
     """Pages that a browser may keep; when each was asked for is the truth."""
 
-    asked: dict[str, float] = {}
+    asked: ClassVar[dict[str, float]] = {}
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """One page."""
         self.asked.setdefault(self.path, time.time())
         body = b"<!doctype html><title>page</title><p>page"
@@ -89,7 +93,7 @@ class Mails(socketserver.StreamRequestHandler):
     """As much of a mail server as one client needs; it stamps Received with true time."""
 
     folder = Path()
-    got: list[float] = []
+    got: ClassVar[list[float]] = []
 
     def handle(self) -> None:
         """One session."""

@@ -38,6 +38,9 @@ READING_BREAK_COST = 3.0
 STEP_BREAK_COST = 0.1
 UNFIT_COST = 0.7
 LATE_S = 3600.0
+SOON_S = 600.0
+MANY_RECEIPTS = 10
+LATE_COST = 3.0
 MAX_JUMPS = 200
 MAX_SUBSET = 10
 
@@ -614,6 +617,14 @@ class ClockSolver:
                 ),
             )
 
+    def _late_cost(self, high: Floats) -> float:
+        """What an explanation costs in which not one of many receipts came within ten minutes of its event."""
+        receipts = np.array([one.kind == "receipt" for one in self.task.anchors.origin], dtype=np.bool_)
+        if receipts.sum() < MANY_RECEIPTS:
+            return 0.0
+        delay = self.a_high[receipts] - high[self.a_stamp[receipts]]
+        return LATE_COST if float(delay.min()) > SOON_S else 0.0
+
     def _drop_late(self, intervals: Intervals, alive: Bools) -> None:
         """Of several intervals of a stamp with a receipt, those go that would mean an extraordinary delay."""
         receipts = np.array([one.kind == "receipt" for one in self.task.anchors.origin], dtype=np.bool_)
@@ -690,7 +701,7 @@ class ClockSolver:
             rate=rate,
             kept=kept,
             contradicted=rejected,
-            cost=chain.cost + UNFIT_COST * (unfit + violated),
+            cost=chain.cost + UNFIT_COST * (unfit + violated) + self._late_cost(high),
             chain_cost=chain.cost,
             anchored=anchored,
             explanations=1,

@@ -1,0 +1,138 @@
+"""The commands, as the pages show them: outside a case, and on the timeline of a case."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from chain_of_custody.errors import EvidenceError, TargetError
+from tests.timeline.clocks.simulated import clock_cases, documents
+from timeline import cli
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(cli.app, [str(one) for one in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def clock_case(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clocks") / "clock-case"
+    return folder, clock_cases.write_case(folder, "incidents", 3, "judge")
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory, clock_case):
+    """A case whose timeline was built of an operation log, alerts and a browser's exchanges."""
+    import os
+
+    folder = tmp_path_factory.mktemp("case")
+    evidence = folder / "evidence"
+    evidence.mkdir()
+    for name in ("op2.csv", "alerts.csv", "http.jsonl"):
+        (evidence / name).write_bytes((clock_case[0] / name).read_bytes())
+    environment = os.environ | {"HOZEN_CONFIG_HOME": str(folder / "configuration"), "PYTHONPATH": str(ROOT)}
+    for module, *arguments in (
+        ("chain_of_custody", "init", folder / "demo.case"),
+        ("timeline", "build", evidence, "--case", folder / "demo.case", "--host", "PC01", "--tz", "Asia/Tokyo"),
+    ):
+        command = [sys.executable, "-m", f"{module}.cli", *map(str, arguments)]
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+    return folder / "demo.case", folder / "configuration"
+
+
+def blocks(page):
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines() if line]
+
+
+@pytest.mark.parametrize("page", ["clocks.md", "clocks.ja.md"])
+def test_the_commands_of_the_page_run(page, clock_case, case, tmp_path, monkeypatch):
+    (tmp_path / "clock-case").symlink_to(clock_case[0])
+    (tmp_path / "demo.case").symlink_to(case[0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    lines = blocks(page)
+    assert len(lines) >= 9
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "timeline"
+        run(*arguments)
+    assert {one.name for one in tmp_path.iterdir()} >= {"result.jsonl"}
+
+
+def test_solve_answers_every_record_pair_and_incident(clock_case, tmp_path):
+    folder, truth = clock_case
+    run("clock", "solve", folder, "--out", tmp_path / "result.jsonl")
+    lines = documents(tmp_path / "result.jsonl")
+    records = [one for one in lines if "source" in one]
+    assert {(one["source"], str(one["record"])) for one in records} == set(truth.times)
+    assert {one["pair"] for one in lines if "pair" in one} == set(truth.pairs)
+    incidents = {one["incident"]: one for one in lines if "incident" in one}
+    assert {name: one["verdict"] for name, one in incidents.items()} == truth.verdicts
+    zero = next(name for name, way in truth.ways.items() if way == "zero")
+    assert incidents[zero]["reasons"][0] == "zero_bytes_written"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", records[0]["earliest"])
+    with pytest.raises(TargetError):  # results are never overwritten
+        run("clock", "solve", folder, "--out", tmp_path / "result.jsonl")
+
+
+def test_a_folder_that_is_no_case_is_an_error_and_a_broken_source_exit_3(clock_case, tmp_path):
+    with pytest.raises(EvidenceError):
+        run("clock", "solve", tmp_path, "--out", tmp_path / "r.jsonl")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in clock_case[0].iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    (broken / "http.jsonl").write_bytes(b"\xff not json\n" * 3)
+    run("clock", "solve", broken, "--out", tmp_path / "r.jsonl", code=3)
+
+
+def test_export_and_solve_give_the_same_clock(case, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    run("clock", "export", tmp_path / "exported", "--case", case[0])
+    inside = json.loads(run("clock", "explain", "host:PC01", "--case", case[0], "--json"))
+    outside = json.loads(run("clock", "explain", "host:PC01", "--clock-case", tmp_path / "exported", "--json"))
+    assert inside["offset_s"] == pytest.approx(outside["offset_s"], abs=0.5)
+
+
+def test_a_reading_in_the_ledger_moves_the_clock(case, monkeypatch):
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    run("clock", "anchor", "S2:0", "--earliest", "2026-01-01T00:00:00Z", "--latest", "2026-12-31T00:00:00Z",
+        "--why", "test", "--case", case[0])  # fmt: skip
+    solved = json.loads(run("clock", "solve", "--case", case[0], "--json"))
+    assert solved["bands"] > 10
+    assert "host:PC01" in solved["clocks"]
+    shown = json.loads(
+        run("query", "SELECT count(*) AS n FROM events_corrected WHERE corrected_status = 'estimated'", "--case",
+            case[0], "--json"),
+    )  # fmt: skip
+    assert int(re.search(r"\d+", json.dumps(shown["rows"])).group()) > 500
+
+
+def test_verdicts_of_a_case_say_their_records_and_what_next(case, monkeypatch):
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    found = json.loads(run("verdict", "--all", "--case", case[0], "--json"))
+    assert {one["verdict"] for one in found} >= {"not_copied", "copied", "undetermined"}
+    zero = next(one for one in found if any(reason["reason"] == "zero_bytes_written" for reason in one["reasons"]))
+    assert zero["verdict"] == "not_copied"
+    assert re.match(r"S\d+:\d+", zero["reasons"][0]["records"][0])
+    assert zero["would_change_it"]
+    assert zero["preserve_next"]
+
+
+def test_help_is_quick():
+    code = "import time,sys;t=time.perf_counter();import timeline.clock_cli;print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
