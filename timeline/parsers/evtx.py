@@ -48,13 +48,14 @@ _TEXT = r'"((?:[^"\\]|\\.)*)"'
 _USUAL = re.compile(
     r'\{"Event":\{(?:"#attributes":\{[^{}]*\},)?"System":\{"Provider":\{"#attributes":\{([^{}]*)\}\},'
     r'"EventID":(\d{1,5}),"Version":\d+,"Level":(\d{1,3}),"Task":\d+,"Opcode":\d+,"Keywords":"[^"]*",'
-    r'"TimeCreated":\{"#attributes":\{"SystemTime":"([^"]*)"\}\},"EventRecordID":\d+,'
+    r'"TimeCreated":\{"#attributes":\{"SystemTime":"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})Z"\}\},"EventRecordID":\d+,'
     r'"Correlation":(?:null|\{"#attributes":\{[^{}]*\}\}),'
     r'"Execution":\{"#attributes":\{"ProcessID":(\d{1,10}),"ThreadID":\d+[^{}]*\}\},'
     rf'"Channel":{_TEXT},"Computer":{_TEXT},'
     r'"Security":(?:null|\{"#attributes":\{"UserID":"([^"\\]*)"\}\})\},"EventData":'
 )
 """The JSON of a record up to its data, as the decoder writes it for all but few providers."""
+_FILETIME_MIN = times.FILETIME_EPOCH - (1 << 63) // 100
 _FILETIME_MAX = times.FILETIME_EPOCH + (1 << 63) // 100
 
 
@@ -75,51 +76,82 @@ class _Chunk:
     repaired: bool = False
 
 
+Row = tuple[int, str, str, int, str, str, str, int | None, str]
+"""FILETIME of the header, time in the event, kind, record id, actor, host, path, bytes, data as JSON."""
+
+
 @dataclass(slots=True)
-class _Columns:
-    """Columns of a batch that is being filled."""
+class _Rows:
+    """Rows of a batch that is being filled; `exact` has time, text and precision of rows that are not the usual."""
 
-    time_ns: list[int | None] = field(default_factory=list)
-    time_text: list[str] = field(default_factory=list)
-    precision: list[int] = field(default_factory=list)
-    kind: list[str] = field(default_factory=list)
-    record: list[str] = field(default_factory=list)
-    sequence: list[int] = field(default_factory=list)
-    actor: list[str] = field(default_factory=list)
-    host: list[str] = field(default_factory=list)
-    path: list[str] = field(default_factory=list)
-    size: list[int | None] = field(default_factory=list)
-    data: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    exact: dict[int, tuple[int | None, str, int]] = field(default_factory=dict)
 
-    def batch(self) -> pa.RecordBatch:
-        """The columns as one batch; single-valued ones are dictionaries of one entry."""
-        import pyarrow as pa  # noqa: PLC0415 - start-up time
+    def batch(self, first: int) -> pa.RecordBatch:
+        """The rows as columns; `first` is the number of the first one. Times are made here, all at once."""
+        import numpy as np  # noqa: PLC0415 - start-up time
+        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow.compute as pc  # noqa: PLC0415
 
-        count = len(self.time_ns)
+        count = len(self.rows)
+        written, created, kind, record, actor, host, path, size, data = map(list, zip(*self.rows, strict=True))
+        ticks = np.array(written, np.uint64)
+        valid = (ticks > _FILETIME_MIN) & (ticks < _FILETIME_MAX)
+        ns = (np.where(valid, ticks, times.FILETIME_EPOCH).astype(np.int64) - times.FILETIME_EPOCH) * 100
+        ns[~valid] = 0
+        texts = np.datetime_as_string(ns.astype("M8[ns]")).astype("U27").tolist()
+        texts = [text + "Z" for text in texts]
+        own = np.array(created, "M8[us]").astype(np.int64)
+        precision = np.full(count, 100, np.int64)
+        for index in np.flatnonzero(~valid | (own != ns // 1000)).tolist():
+            if index in self.exact:
+                continue
+            # A forwarded event, or a header that was changed: the event's own time counts, the other is kept.
+            data[index] = f'{data[index][:-1]},"written":"{texts[index] if valid[index] else written[index]}"}}'
+            read = times.iso(created[index])
+            ns[index], valid[index] = (read[0], True) if read is not None else (0, False)
+            texts[index], precision[index] = created[index] + "Z", 1000
+        for index, (exact_ns, text, exact_precision) in self.exact.items():
+            ns[index], valid[index] = exact_ns or 0, exact_ns is not None
+            texts[index], precision[index] = text, exact_precision
         fields = schema()
 
         def same(value: str) -> pa.Array:
             return pa.repeat(pa.scalar(value, pa.string()), count)
 
         columns = {
-            "time_ns": pa.array(self.time_ns, pa.int64()),
-            "time_text": pa.array(self.time_text, pa.string()),
-            "precision_ns": pa.array(self.precision, pa.int64()),
+            "time_ns": pa.array(ns, pa.int64(), mask=~valid),
+            "time_text": pa.array(texts, pa.string()),
+            "precision_ns": pa.array(precision),
             "zone": same("UTC"),
             "zone_basis": same("format"),
-            "kind": pa.array(self.kind, pa.string()),
+            "kind": pa.array(kind, pa.string()),
             "desc": same("Event Logged"),
-            "record": pa.array(self.record, pa.string()),
-            "sequence": pa.array(self.sequence, pa.int64()),
-            "actor": pa.array(self.actor, pa.string()),
-            "host": pa.array(self.host, pa.string()),
-            "path": pa.array(self.path, pa.string()),
-            "bytes": pa.array(self.size, pa.int64()),
-            "data": pa.array(self.data, pa.string()),
+            "record": pc.binary_join_element_wise(
+                "EventRecordID", pa.array(record, pa.uint64()).cast(pa.string()), " "
+            ),
+            "sequence": pa.array(np.arange(first, first + count, dtype=np.int64)),
+            "actor": pa.array(actor, pa.string()),
+            "host": pa.array(host, pa.string()),
+            "path": pa.array(path, pa.string()),
+            "bytes": pa.array(size, pa.int64()),
+            "data": pa.array(data, pa.string()),
             "clock": same(""),
             "state": same(""),
         }
         return pa.RecordBatch.from_arrays([columns[name] for name in fields.names], schema=fields)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What records of one provider, number, level, process and channel have in common."""
+
+    kind: str
+    actor: tuple[tuple[str, str], ...]
+    path: tuple[str, ...]
+    bytes: str
+    prefix: str
+    """The beginning of their `data`."""
 
 
 def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem | pa.RecordBatch]:
@@ -134,10 +166,13 @@ class _Reader:
     def __init__(self, file: SourceFile, context: Context) -> None:
         self._file = file
         self._context = context
-        self._columns = _Columns()
+        self._rows = _Rows()
         self._sequence = 0
         self._problems: list[Problem] = []
-        self._known: dict[tuple[str, str, str, str, str], tuple[EventKind, str]] = {}
+        import orjson  # noqa: PLC0415 - start-up time
+
+        self._loads = orjson.loads
+        self._known: dict[tuple[str, str, str, str, str], _Known] = {}
 
     def _problem(self, offset: int, size: int, detail: str, *, limit: bool = False) -> None:
         self._problems.append(Problem(self._file.layer, "limit" if limit else "damaged", detail, offset, size))
@@ -164,8 +199,8 @@ class _Reader:
                 group = []
         self._end_of_file(zeroed, first)
         yield from self._flush(group)
-        if self._columns.kind:
-            yield self._columns.batch()
+        if self._rows.rows:
+            yield self._rows.batch(self._sequence)
         yield from self._problems
 
     def _check_header(self) -> bool:
@@ -251,9 +286,10 @@ class _Reader:
             else:
                 for (identifier, written), record in zip(wanted, records, strict=True):
                     self._add(identifier, written, record, repaired=False)
-        while len(self._columns.kind) >= BATCH_EVENTS:
-            yield self._columns.batch()
-            self._columns = _Columns()
+        if len(self._rows.rows) >= BATCH_EVENTS:
+            yield self._rows.batch(self._sequence)
+            self._sequence += len(self._rows.rows)
+            self._rows = _Rows()
         yield from self._problems
         self._problems.clear()
 
@@ -303,45 +339,42 @@ class _Reader:
         found = _USUAL.match(json_text)
         if found is None:
             return False
-        text: str = record["timestamp"]
-        text = _padded(text)
         provider, number, level, created, process, channel, host, user = found.groups("")
         members = json_text[found.end() : -2]
-        if "\\" in host or created[:26] != text[:26] or '"#' in members or len(members) * 4 > MOST_DATA_BYTES - 1024:
+        if "\\" in host or '"#' in members or len(members) * 4 > MOST_DATA_BYTES - 1024:
             return False
         key = (provider, number, level, process, channel)
-        known = self._known.get(key)
-        if known is None:
-            known = self._learn(key)
-        kind, prefix = known
-        columns = self._columns
-        values: Mapping[str, object] = {}
-        if members == "null":
-            members = "}"
+        known = self._known.get(key) or self._learn(key)
+        actor, path, size = user, "", None
+        data = f'{known.prefix},"user_sid":"{user}"' if user else known.prefix
+        if members in ("null", "{}"):
+            data += "}"
         elif members[:1] != "{" or members[-1:] != "}":
             return False
         else:
-            if kind.actor or kind.path or kind.bytes:
-                values = _loads(members)
-            members = members[1:] if members == "{}" else f",{members[1:]}"
-        if user:
-            prefix = f'{prefix},"user_sid":"{user}"'
-        columns.time_ns.append((written - times.FILETIME_EPOCH) * 100 if 0 < written < _FILETIME_MAX else None)
-        columns.time_text.append(text)
-        columns.precision.append(100)
-        columns.kind.append(kind.kind)
-        columns.record.append(f"EventRecordID {identifier}")
-        columns.sequence.append(self._sequence)
-        self._sequence += 1
-        columns.actor.append((first_of(values, kind.actor) if values else "") or user)
-        columns.host.append(host or self._context.host)
-        columns.path.append(first_of(values, kind.path) if values else "")
-        columns.size.append(_number(values.get(kind.bytes)) if kind.bytes else None)
-        columns.data.append(prefix + members)
+            data = f"{data},{members[1:]}"
+            if known.actor or known.path:
+                values = self._loads(members)
+                for domain_name, user_name in known.actor:
+                    name = values.get(user_name)
+                    if isinstance(name, str) and name not in ("", "-"):
+                        domain = values.get(domain_name) if domain_name else None
+                        actor = f"{domain}\\{name}" if isinstance(domain, str) and domain not in ("", "-") else name
+                        break
+                for one in known.path:
+                    value = values.get(one)
+                    if isinstance(value, str) and value not in ("", "-"):
+                        path = value
+                        break
+                if known.bytes:
+                    size = _number(values.get(known.bytes))
+        self._rows.rows.append(
+            (written, created, known.kind, identifier, actor, host or self._context.host, path, size, data)
+        )
         return True
 
-    def _learn(self, key: tuple[str, str, str, str, str]) -> tuple[EventKind, str]:
-        """Kind and beginning of `data` for records that agree in all of `key`."""
+    def _learn(self, key: tuple[str, str, str, str, str]) -> _Known:
+        """What the records that agree in all of `key` have in common."""
         provider, number, level, process, channel = key
         attributes = _loads("{" + provider + "}")
         name = str(attributes.get("Name") or attributes.get("EventSourceName") or "")
@@ -352,8 +385,11 @@ class _Reader:
             data["pid"] = int(process)
         if len(self._known) > 10_000:
             self._known.clear()
-        self._known[key] = found = (BY_EVENT.get((name, int(number)), UNKNOWN), _dumps(data)[:-1])
-        return found
+        kind = BY_EVENT.get((name, int(number)), UNKNOWN)
+        pairs = tuple((domain, user or domain) for domain, _, user in (one.partition("|") for one in kind.actor))
+        actor = tuple(("" if domain == user else domain, user) for domain, user in pairs)
+        self._known[key] = known = _Known(kind.kind, actor, kind.path, kind.bytes, _dumps(data)[:-1])
+        return known
 
     def _add_any(self, identifier: int, written: int | None, record: Mapping[str, Any], *, repaired: bool) -> None:
         event, raw_text = _event(record["data"])
@@ -411,19 +447,13 @@ class _Reader:
         host: str,
         user: str,
     ) -> None:
-        columns = self._columns
-        columns.time_ns.append(ns)
-        columns.time_text.append(text)
-        columns.precision.append(precision)
-        columns.kind.append(kind.kind)
-        columns.record.append(f"EventRecordID {identifier}")
-        columns.sequence.append(self._sequence)
-        self._sequence += 1
-        columns.actor.append(first_of(values, kind.actor) or user)
-        columns.host.append(host or self._context.host)
-        columns.path.append(first_of(values, kind.path))
-        columns.size.append(_number(values.get(kind.bytes)) if kind.bytes else None)
-        columns.data.append(_dumps(data))
+        rows = self._rows
+        rows.exact[len(rows.rows)] = (ns, text, precision)
+        actor, path = first_of(values, kind.actor) or user, first_of(values, kind.path)
+        size = _number(values.get(kind.bytes)) if kind.bytes else None
+        rows.rows.append(
+            (0, "1970-01-01", kind.kind, identifier, actor, host or self._context.host, path, size, _dumps(data))
+        )
 
 
 def _padded(text: str) -> str:

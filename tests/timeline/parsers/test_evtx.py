@@ -130,7 +130,7 @@ def test_time_of_1601_stays_without_reading(shared_data: Path) -> None:
     struct.pack_into("<I", raw, 124, zlib.crc32(raw[:120]))
     events, _ = read(evtx, memory_file("Security.evtx", bytes(raw)))
     # The header's time differs from the event's own: the event's counts, the other is kept.
-    assert json.loads(events[0]["data"])["written"].startswith("1601-01-01")
+    assert json.loads(events[0]["data"])["written"] == "1"
     assert events[0]["time_text"] == "2016-07-08T18:12:51.681640Z"
 
 
