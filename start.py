@@ -17,12 +17,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 LOCK = HERE / "requirements.lock"
+LOCK_WITH_EXTRAS = HERE / "requirements-extras.lock"
 STAMP = VENV / "hozen-setup.sha256"
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 USAGE = """usage: python3 start.py demo|test|setup [arguments for pytest]
   demo   set up, then find the My Numbers on examples/sample.E01 and open nothing: paths are printed
   test   set up, then run all tests
-  setup  set up only"""
+  setup  set up only; with --extras also what is optional: text in pictures (OCR), PKCS#11 tokens"""
 
 
 def say(message: str) -> None:
@@ -76,23 +77,28 @@ def make_venv(python: str) -> None:
     )
 
 
-def setup() -> None:
-    """Make the environment of the lock file unless it stands already."""
-    wanted = hashlib.sha256(LOCK.read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
-    if STAMP.is_file() and STAMP.read_text(encoding="ascii").strip() == wanted:
+def _stamp(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
+
+
+def setup(*, extras: bool = False) -> None:
+    """Make the environment of the lock file unless it, or the one with extras, stands already."""
+    lock = LOCK_WITH_EXTRAS if extras else LOCK
+    enough = {_stamp(LOCK_WITH_EXTRAS), _stamp(lock)}
+    if STAMP.is_file() and STAMP.read_text(encoding="ascii").strip() in enough:
         return
     python = find_python()
-    say("setting up: virtual environment .venv and pinned packages (about half a minute)")
+    say("setting up: virtual environment .venv and pinned packages (about a minute)")
     make_venv(python)
     pip = [venv_program("python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     for arguments in (
-        ["--only-binary", ":all:", "--require-hashes", "-r", str(LOCK)],
+        ["--only-binary", ":all:", "--require-hashes", "-r", str(lock)],
         ["--no-deps", "--editable", str(HERE)],
     ):
         done = subprocess.run(pip + arguments, check=False)
         if done.returncode != 0:
             fail(f"installing failed ({' '.join(arguments)}); is the package index reachable? Run this again then.")
-    STAMP.write_text(wanted + "\n", encoding="ascii")
+    STAMP.write_text(_stamp(lock) + "\n", encoding="ascii")
 
 
 def demo() -> int:
@@ -121,7 +127,7 @@ def main() -> int:
     """Run the command given on the command line."""
     if len(sys.argv) < 2 or sys.argv[1] not in ("demo", "test", "setup"):
         fail(USAGE)
-    setup()
+    setup(extras="--extras" in sys.argv[2:] and sys.argv[1] == "setup")
     if sys.argv[1] == "demo":
         return demo()
     if sys.argv[1] == "test":
