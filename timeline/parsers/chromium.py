@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "chromium"
+SIGNATURES = (SIGNATURE,)
 NAMES = re.compile(r"(?:archived )?history.*|cookies.*")
 TRANSITIONS = (
     "link", "typed", "bookmark", "subframe", "manual subframe", "generated", "start page", "form", "reload", "keyword",

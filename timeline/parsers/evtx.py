@@ -38,7 +38,7 @@ HEADER_BYTES = 4096
 CHUNK_BYTES = 65_536
 RECORDS_OFFSET = 512
 """Of the first record in a chunk."""
-CHUNKS_AT_ONCE = 16
+CHUNKS_AT_ONCE = 64
 BATCH_EVENTS = 8192
 HOLE = (1 << 64) - 2
 """Record id given to what stands in for a hole."""

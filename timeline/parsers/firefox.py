@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "firefox"
+SIGNATURES = (SIGNATURE,)
 NAMES = re.compile(r".*(?:places|cookies|downloads|formhistory).*\.sqlite")
 VISITS = (
     "",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NAME = "setupapi"
 NAMES = re.compile(r"setupapi(?:\..*)?\.log(?:\.old)?")
+SIGNATURES = (b"[Device Install Log]", b"\xef\xbb\xbf[Device Install Log]")
 LONGEST_LINE = 1 << 16
 _TIME = r"(\d{4}/\d{2}/\d{2} \d{2}:\d{2}:\d{2}(?:\.\d{1,3})?)"
 _TITLE = re.compile(r">>>  \[(.*)\]\s*")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "windows_activity"
+SIGNATURES = (SIGNATURE,)
 NAMES = re.compile(r"activitiescache\.db|wpndatabase\.db")
 TYPES = {
     2: "notification", 3: "mobile backup", 5: "opened", 6: "in use", 10: "clipboard", 11: "system", 12: "system",

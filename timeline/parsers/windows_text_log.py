@@ -21,6 +21,7 @@ NAME = "windows_text_log"
 NAMES = re.compile(
     r".*firewall.*\.log(?:\.old)?|(?:accessprotection|onaccessscan|ondemandscan|bufferoverflowprotection)log.*\.txt"
 )
+SIGNATURES = (b"#Version: 1.5", b"\xef\xbb\xbf#Version: 1.5")
 LONGEST_LINE = 1 << 16
 _FIREWALL = {"path": "direction"}
 _MCAFEE = re.compile(r"(\d{1,4})[/.-](\d{1,2})[/.-](\d{1,4})\t(\d{1,2}):(\d{2}):(\d{2})(?: ([AP]M|午前|午後))?\t(.*)")
