@@ -215,6 +215,9 @@ def _paths(records: list[_Record], table: MftTable | None) -> list[str]:
                 reference = numbers[at] | (sequences[at] - (not used[at]) & 0xFFFF) << 48
                 parent = int(table.names.parent[name]) | int(table.names.parent_sequence[name]) << 48
                 folders[reference] = (parent, table.names.text[name])
+    # A folder that the $MFT does not know any more keeps the last name that the journal tells.
+    told = {one[0]: (one[1], one[7]) for one in records if one[6] & _DIRECTORY}
+    folders = told | folders
     known: dict[int, str] = {}
     shown: list[str] = [""] * len(records)
     for place in range(len(records) - 1, -1, -1):
