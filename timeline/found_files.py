@@ -103,7 +103,7 @@ def source_file(
 ) -> SourceFile:
     """`file` as parsers see it; `listing` holds the files of folders that the build knows, by folder path."""
     if file.local:
-        return local_file(Path(file.local), root=Path(place.root) if place.root else None)
+        return local_file(Path(file.local), root=Path(place.root).absolute() if place.root else None)
 
     def siblings() -> list[SourceFile]:
         return [source_file(images, place, one, listing) for one in listing.get(file.folder, ())]

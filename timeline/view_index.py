@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from timeline.filters import Filter
-from timeline.store import EVENT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +51,8 @@ _MOST_GROUPS = 8192
 _KEPT_GROUPS = 128
 _SEARCHED_ROWS = 500_000
 _MOST_TIES = 100_000
+_WRITTEN_ROWS = 131_072
+_REPEATED = ["kind", "desc", "host", "state", "clock", "zone", "zone_basis", "actor", "path"]
 
 
 class Series:
@@ -143,6 +144,8 @@ class ViewIndex:
     without_time: int
     _values: Mapping[str, npt.NDArray[Any]]
     """For each facet the value of each cell."""
+    _sources: Mapping[int, tuple[str, str, str, str, str]]
+    """(source, parser, layer, state, clock) of each source."""
     _file: Path
     _group: int
     """Rows in a row group of the file."""
@@ -187,8 +190,14 @@ class ViewIndex:
         for number, inside in wanted.items():
             table = self._row_group(number)
             taken = table.take([place - number * self._group for place in inside]).to_pylist()
-            found |= dict(zip(inside, taken, strict=True))
+            found |= dict(zip(inside, map(self._known, taken), strict=True))
         return [found[place] for place in places]
+
+    def _known(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with what is known of its source, as the view `events` has it."""
+        source, parser, layer, state, clock = self._sources[row["source_id"]]
+        row |= {"id": f"S{row['source_id']}:{row['row']}", "source": source, "parser": parser, "layer": layer}
+        return row | {"state": row["state"] or state, "clock": row["clock"] or clock}
 
     def _row_group(self, number: int) -> Any:  # noqa: ANN401 - pyarrow has no types
         import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
@@ -261,7 +270,7 @@ class ViewIndex:
 
 def _key(store: Store) -> str:
     """Names a state of the store: the parts of all its builds and the sources that count."""
-    digest = hashlib.sha256(b"view 1")
+    digest = hashlib.sha256(b"view 2")
     for build in store.builds:
         for part in build.manifest.get("parts", ()):
             digest.update(f"{build.folder.name}/{part['name']} {part['sha256']}\n".encode())
@@ -284,29 +293,67 @@ def _sorted_file(store: Store, say: Callable[[str], None]) -> Path:
         except OSError:
             continue  # a case on a read-only medium is looked at as well
         say("sort")
-        columns = ", ".join(f'"{name}"' for name in EVENT_COLUMNS)
-        count = store.connection.execute("SELECT count(*) FROM event_rows WHERE time_ns IS NOT NULL").fetchone()[0]
-        group = max(_GROUP_ROWS, -(-count // _MOST_GROUPS))
-        cursor = store.connection.cursor()
-        cursor.execute("SET preserve_insertion_order = true")
         try:
-            cursor.execute(
-                f"COPY (SELECT {columns} FROM events WHERE time_ns IS NOT NULL ORDER BY time_ns, source_id, row) "
-                f"TO '{str(partial).replace(chr(39), chr(39) * 2)}' "
-                f"(FORMAT parquet, COMPRESSION lz4_raw, ROW_GROUP_SIZE {group})"
-            )
+            _write_sorted(store, partial)
         except BaseException:
             with contextlib.suppress(OSError):
                 partial.unlink()
             raise
-        finally:
-            cursor.execute("SET preserve_insertion_order = false")
-            cursor.close()
         for old in place.glob("*.parquet"):
             old.unlink(missing_ok=True)
         partial.replace(path)
         return path
     raise OSError("no folder for the sorted file")
+
+
+def _write_sorted(store: Store, target: Path) -> None:
+    """All rows of the store that have a time, in order of time, source and row; columns as in a part file."""
+    import pyarrow as pa  # noqa: PLC0415 - start-up time
+    import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
+
+    from timeline.merge import merged  # noqa: PLC0415 - needs pyarrow
+    from timeline.rows import stored_schema  # noqa: PLC0415 - needs pyarrow
+
+    count = store.connection.execute("SELECT count(*) FROM event_rows").fetchone()[0]
+    group = max(_GROUP_ROWS, -(-count // _MOST_GROUPS))
+    kept = None
+    if store.has_replaced:
+        kept = pa.array([one for (one,) in store.rows("SELECT source_id FROM sources")], pa.int32())
+    parts = [part for build in store.builds for part in build.parts]
+    held: list[Any] = []
+    rows = 0
+    schema = stored_schema()
+    with pq.ParquetWriter(
+        target, schema, compression="lz4", use_dictionary=_REPEATED, write_statistics=["time_ns"]
+    ) as writer:
+
+        def flush(*, last: bool) -> None:
+            nonlocal held, rows
+            table = pa.concat_tables(held).combine_chunks() if held else schema.empty_table()
+            # Whole groups alone, so that the place of an event tells its group.
+            whole = table.num_rows if last else table.num_rows // group * group
+            if whole or last:
+                writer.write_table(table.slice(0, whole), row_group_size=group)
+            held, rows = [table.slice(whole)], table.num_rows - whole
+
+        for table in merged(parts, store.spill):
+            plain = _plain(table, kept, schema)
+            held.append(plain)
+            rows += plain.num_rows
+            if rows >= _WRITTEN_ROWS:
+                flush(last=False)
+        flush(last=True)
+
+
+def _plain(table: Any, kept: Any, schema: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """The rows that have a time and, where `kept` is given, one of its sources."""
+    import pyarrow.compute as pc  # noqa: PLC0415 - start-up time
+
+    if table["time_ns"].null_count:
+        table = table.filter(pc.is_valid(table["time_ns"]))
+    if kept is not None:
+        table = table.filter(pc.is_in(table["source_id"], value_set=kept))
+    return table.select(schema.names).cast(schema)
 
 
 def forget(store: Store) -> None:
@@ -321,16 +368,14 @@ def build_index(store: Store, progress: Callable[[str], None] | None = None) -> 
     say = progress or (lambda _: None)
     path = _sorted_file(store, say)
     say("read")
-    connection = store.connection.cursor()
-    found = connection.execute(
-        "SELECT kind, source_id, layer, host, state FROM read_parquet(?) GROUP BY ALL ORDER BY ALL", [str(path)]
-    ).fetchall()
-    numbers = {(one[0], one[1], one[3], one[4]): at for at, one in enumerate(found)}
-    connection.close()
+    sources = {
+        int(one[0]): (str(one[1]), str(one[2]), str(one[3]), str(one[4]), str(one[5]))
+        for one in store.rows("SELECT source_id, source, parser, layer, state, clock FROM sources")
+    }
     parquet = pq.ParquetFile(path)
     count = parquet.metadata.num_rows
-    width = np.uint16 if len(found) < 1 << 16 else np.uint32
-    moments, cells = np.zeros(count, np.int64), np.zeros(count, width)
+    moments, cells = np.zeros(count, np.int64), np.zeros(count, np.uint32)
+    numbers: dict[tuple[str, int, str, str], int] = {}
     at = 0
     wanted = ["time_ns", "kind", "source_id", "host", "state"]
     dictionaries = pq.ParquetFile(path, read_dictionary=["kind", "host", "state"])
@@ -339,21 +384,24 @@ def build_index(store: Store, progress: Callable[[str], None] | None = None) -> 
         moments[at : at + size] = batch.column("time_ns").to_numpy()
         cells[at : at + size] = _cells(batch, numbers)
         at += size
+    identities = [(kind, source, host, state or sources[source][3]) for kind, source, host, state in numbers]
+    if len(identities) < 1 << 16:
+        cells = cells.astype(np.uint16)
     group = parquet.metadata.row_group(0).num_rows if parquet.metadata.num_row_groups else 1
-    series = Series(moments, cells, len(found))
-    values = {
-        name: np.array([one[column] for one in found] or [""], object)[: len(found)]
-        for name, column in (("kind", 0), ("source", 2), ("host", 3), ("state", 4))
-    }
-    identities = [(str(one[0]), int(one[1]), str(one[3]), str(one[4])) for one in found]
-    cursor = store.connection.cursor()
-    without = cursor.execute("SELECT count(*) FROM events WHERE time_ns IS NULL").fetchone()[0]
-    cursor.close()
-    return ViewIndex(store, series, identities, int(without), values, path, group, _parquet=parquet)
+    columns = (
+        ("kind", [one[0] for one in identities]),
+        ("source", [sources[one[1]][2] for one in identities]),
+        ("host", [one[2] for one in identities]),
+        ("state", [one[3] for one in identities]),
+    )
+    values = {name: np.array([*found, ""], object)[:-1] for name, found in columns}
+    without = next(store.rows("SELECT count(*) FROM events WHERE time_ns IS NULL"))[0]
+    series = Series(moments, cells, len(identities))
+    return ViewIndex(store, series, identities, int(without), values, sources, path, max(group, 1), _parquet=parquet)
 
 
-def _cells(batch: Any, numbers: Mapping[tuple[str, int, str, str], int]) -> npt.NDArray[Any]:  # noqa: ANN401
-    """Cell of each row: codes of its texts and its source put together, and each combination looked up once."""
+def _cells(batch: Any, numbers: dict[tuple[str, int, str, str], int]) -> npt.NDArray[Any]:  # noqa: ANN401
+    """Cell of each row; a combination that is new gets the next number in `numbers`."""
     codes = []
     texts = []
     for name in ("kind", "host", "state"):
@@ -369,5 +417,5 @@ def _cells(batch: Any, numbers: Mapping[tuple[str, int, str, str], int]) -> npt.
         rest, state = divmod(value, len(texts[2]))
         rest, host = divmod(rest, len(texts[1]))
         source, kind = divmod(rest, len(texts[0]))
-        found[at] = numbers[(texts[0][kind], source, texts[1][host], texts[2][state])]
+        found[at] = numbers.setdefault((texts[0][kind], source, texts[1][host], texts[2][state]), len(numbers))
     return found[inverse]
