@@ -12,6 +12,7 @@ from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.masking import mask_text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+from preserve.identity_option import IdentityOption
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -275,6 +276,7 @@ def info(
     inside: InsideOption = None,
     keys: KeysOption = None,
     ask_key: AskKeyOption = False,
+    identity: IdentityOption = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
@@ -316,6 +318,7 @@ _VERDICTS = {
 )
 def verify(
     image: ImageArgument,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -455,6 +458,7 @@ def list_(
     inside: InsideOption = None,
     keys: KeysOption = None,
     ask_key: AskKeyOption = False,
+    identity: IdentityOption = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
@@ -492,8 +496,8 @@ def list_(
             modified = entry.times.get("modified") if entry.times else None
             when = _when(modified.ns, modified.zone_known) if modified is not None else " " * 20
             shown = _shown(entry.path)
-            identity = "-".join(str(part) for part in entry.id)
-            name = shown if shown == entry.path else f"{shown}  [id:{identity}]"
+            entry_id = "-".join(str(part) for part in entry.id)
+            name = shown if shown == entry.path else f"{shown}  [id:{entry_id}]"
             out.print(f"{flags} {entry.size:>14} {when} {name}", markup=False)
         _show_problems(evidence.problems)
         _show_unreadable(opened.unreadable())
@@ -543,6 +547,7 @@ def extract(
     inside: InsideOption = None,
     keys: KeysOption = None,
     ask_key: AskKeyOption = False,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -612,9 +617,10 @@ def _print_extracted(done: Sequence[Extracted], *, as_json: bool) -> None:
 
 def _register_imaging() -> None:
     """Add the commands that take and give images."""
-    from preserve import imaging_cli  # noqa: PLC0415 - it names this tool's own commands, so it comes last
+    from preserve import imaging_cli, sealing_cli  # noqa: PLC0415 - it names this tool's own commands, so it comes last
 
     imaging_cli.register(app)
+    sealing_cli.register(app)
 
 
 _register_imaging()

@@ -28,7 +28,8 @@ import numpy as np
 from isal import isal_zlib
 from isal.isal_zlib import IsalError
 
-from chain_of_custody.errors import EvidenceFormatError
+from chain_of_custody.errors import EvidenceError, EvidenceFormatError
+from preserve import age_file
 from preserve.ewf_notes import parse_header
 from preserve.image import FileImage, Range, UnreadableRange, UnreadableReason, join_ranges
 from preserve.segments import ReaderFiles, SegmentFiles
@@ -116,14 +117,14 @@ _EXTENSION = re.compile(r"\.([A-Za-z])(\d\d|[A-Za-z]{2})$")
 
 def segment_candidates(path: Path) -> list[Path]:
     """All files beside `path` whose names make them segments of the same image (E01 … E99, EAA … ZZZ), sorted."""
-    match = _EXTENSION.search(path.name)
+    match = _EXTENSION.search(age_file.clear_name(path.name))
     if match is None:
         return [path]
     stem = path.name[: match.start()].lower()
     letter = match[1].upper()
     found = []
     for entry in path.parent.iterdir():
-        other = _EXTENSION.search(entry.name)
+        other = _EXTENSION.search(age_file.clear_name(entry.name))
         if other is None or entry.name[: other.start()].lower() != stem:
             continue
         rest = other[2]
@@ -137,9 +138,8 @@ def segment_candidates(path: Path) -> list[Path]:
 def _segment_number(path: Path) -> int:
     """Segment number of an EWF file, 0 for anything else."""
     try:
-        with path.open("rb") as file:
-            head = file.read(13)
-    except OSError:
+        head = age_file.read_head(path, 13)
+    except (OSError, EvidenceError):
         return 0
     if len(head) < 13 or head[:8] != SIGNATURE:
         return 0
@@ -824,8 +824,7 @@ def _inflate_leniently(stored: memoryview, most: int) -> bytes | None:
 
 def has_smart_layout(path: Path) -> bool:
     """Whether the volume section has the 94 bytes of the SMART and EnCase 1 layout, which libewf reads."""
-    with path.open("rb") as file:
-        head = file.read(1 << 20)
+    head = age_file.read_head(path, 1 << 20)
     position = 13
     while position + _DESCRIPTOR.size <= len(head):
         kind, following, size, _, _ = _DESCRIPTOR.unpack_from(head, position)

@@ -6,21 +6,23 @@ EVF2, LVF, LEF2         Ex01, L01, Lx01                preserve.libewf
 QFI fb, KDMV, vhdx …    qcow2, VMDK, VHD(X), VDI       preserve.virtual_disk
 anything else           raw, in one file or split      preserve.raw
 ```
+A file encrypted with age is opened by preserve.age_file and then judged by what is inside.
 """
 
 from __future__ import annotations
 
-import os
 import stat
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import EvidenceError, EvidenceFormatError, UsageError
 from chain_of_custody.masking import mask_text
-from preserve import signatures
+from preserve import age_file, signatures
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from preserve.derived import Reader
     from preserve.image import Image
     from preserve.virtual_disk import VirtualDisk
 
@@ -67,15 +69,25 @@ def open_image(path: Path, *, threads: int | None = None) -> Image:
 
 
 def _open(path: Path, threads: int | None) -> Image:
+    from preserve.derived import FileReader  # noqa: PLC0415
+    from preserve.ewf_reader import has_smart_layout  # noqa: PLC0415
     from preserve.raw import RawImage, pieces_of  # noqa: PLC0415 - each reader is loaded when it is needed
     from preserve.virtual_disk import format_of as kind_of_disk  # noqa: PLC0415
 
-    with path.open("rb", buffering=0) as file:
-        head = file.read(_HEAD) or b""
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 512))
-        tail = file.read(512) or b""
+    with closing(FileReader(path)) as sealed:
+        file = age_file.clear_reader(sealed, name=path.name)
+        size = file.size
+        head = file.read_at(0, _HEAD)
+        tail = file.read_at(max(0, size - 512), 512)
     kind = signatures.container(head)
+    if file is not sealed and (kind == "libewf" or (kind == "e01" and has_smart_layout(path))):
+        name = mask_text(path.name)
+        raise EvidenceFormatError(
+            f"{name}: この形式は暗号化したままでは読めません",
+            f"{name}: this format cannot be read while encrypted",
+            hint_ja="preserve decrypt で復号してから指定してください",
+            hint_en="decrypt it first with preserve decrypt",
+        )
     if kind == "e01":
         return _open_ewf(path, threads)
     if kind == "libewf":
@@ -118,16 +130,18 @@ def _open_virtual_disk(path: Path) -> VirtualDisk:
 
     opened = [FileReader(path)]
 
-    def beside(name: str) -> FileReader | None:
-        place = path.parent / name
+    def beside(name: str) -> Reader | None:
+        sealed = f"{name}.age"
+        place = path.parent / (sealed if not (path.parent / name).exists() else name)
         if not name or name in (".", "..") or not place.is_file():
             return None
         opened.append(FileReader(place))
-        return opened[-1]
+        return age_file.clear_reader(opened[-1], name=place.name)
 
-    kind = format_of(opened[0].read_at(0, 4096), opened[0].read_at(max(0, opened[0].size - 512), 512))
+    disk_file = age_file.clear_reader(opened[0], name=path.name)
+    kind = format_of(disk_file.read_at(0, 4096), disk_file.read_at(max(0, disk_file.size - 512), 512))
     try:
-        disk = open_disk(opened[0], f"{kind}:{path.name}", siblings=beside, segments=[path])
+        disk = open_disk(disk_file, f"{kind}:{path.name}", siblings=beside, segments=[path])
     except BaseException as error:
         for one in opened:
             one.close()

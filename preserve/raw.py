@@ -8,6 +8,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from preserve import age_file
 from preserve.image import FileImage, UnreadableRange, join_ranges
 from preserve.segments import SegmentFiles
 
@@ -37,10 +38,22 @@ def pieces_of(path: Path) -> list[Path | None]:
 
     A name that is not the first of a series gives that file alone.
     """
-    number = _NUMBER.search(path.name)
+    own = age_file.clear_name(path.name)
+    is_sealed = own != path.name
+
+    def beside(prefix: str) -> dict[str, Path]:
+        """Files of the same folder, encrypted ones with encrypted ones only, by their names without `.age`."""
+        clear = {entry: age_file.clear_name(entry.name) for entry in path.parent.iterdir()}
+        return {
+            name: entry
+            for entry, name in clear.items()
+            if name.startswith(prefix) and (name != entry.name) == is_sealed
+        }
+
+    number = _NUMBER.search(own)
     if number is not None and int(number[1]) in (0, 1):
-        stem, digits = path.name[: number.start(1)], len(number[1])
-        names = {entry.name: entry for entry in path.parent.iterdir()}
+        stem, digits = own[: number.start(1)], len(number[1])
+        names = beside(stem)
         present = sorted(
             int(name[len(stem) :])
             for name in names
@@ -49,11 +62,11 @@ def pieces_of(path: Path) -> list[Path | None]:
         first = int(number[1])
         last = max((one for one in present if one < first + _MOST_PIECES), default=first)
         return [names.get(f"{stem}{one:0{digits}d}") for one in range(first, last + 1)]
-    letters = _LETTERS.search(path.name)
-    if letters is not None and path.name != letters[1]:
-        stem, suffix = path.name[: letters.start(1)], letters[1]
+    letters = _LETTERS.search(own)
+    if letters is not None and own != letters[1]:
+        stem, suffix = own[: letters.start(1)], letters[1]
         found: list[Path | None] = [path]
-        names = {entry.name: entry for entry in path.parent.iterdir() if entry.name.startswith(stem)}
+        names = beside(stem)
         missing = 0
         while (suffix := _next_letters(suffix)) and len(found) < _MOST_PIECES and missing < 26 * 26:
             piece = names.get(stem + suffix)

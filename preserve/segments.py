@@ -10,11 +10,15 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from preserve import age_file
+from preserve.derived import FileReader
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from io import FileIO
     from pathlib import Path
 
+    from preserve.age_file import AgeReader
     from preserve.derived import Reader
 
 _OPEN_FILES = 64
@@ -23,13 +27,29 @@ _OPEN_FILES = 64
 class _Handle:
     """One open file; `users` counts reads under way, so that it is not closed under them."""
 
-    __slots__ = ("file", "lock", "users")
+    __slots__ = ("_sealed", "clear", "file", "lock", "users")
 
     def __init__(self, path: Path) -> None:
         # Buffering would read ahead what nobody asked for, past a bad sector even.
         self.file: FileIO = path.open("rb", buffering=0)
         self.lock = threading.Lock()
         self.users = 0
+        self._sealed: FileReader | None = None
+        self.clear: AgeReader | None = None
+        """What is inside, where the file is encrypted with age; decrypted in memory chunk by chunk."""
+        if self.file.read(len(age_file.MAGIC)) == age_file.MAGIC:
+            self._sealed = FileReader(path)
+            try:
+                self.clear = age_file.AgeReader(self._sealed, age_file.identities_offered(), name=path.name)
+            except BaseException:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+        if self._sealed is not None:
+            self._sealed.close()
 
 
 class SegmentFiles:
@@ -48,6 +68,8 @@ class SegmentFiles:
     def _size(self, index: int) -> int:
         handle = self._take(index)
         try:
+            if handle.clear is not None:
+                return handle.clear.size
             # Seeking tells the size of a block device too, where stat gives 0.
             return handle.file.seek(0, os.SEEK_END)
         finally:
@@ -67,20 +89,22 @@ class SegmentFiles:
                 if len(self._open) <= _OPEN_FILES:
                     break
                 if self._open[other].users == 0:
-                    self._open.pop(other).file.close()
+                    self._open.pop(other).close()
             return handle
 
     def _give(self, handle: _Handle) -> None:
         with self._lock:
             handle.users -= 1
             if self._closed and handle.users == 0:
-                handle.file.close()
+                handle.close()
 
     def read(self, index: int, position: int, size: int) -> bytes:
         """Up to `size` bytes of file `index` at `position`; short at its end. Raises OSError."""
         if hasattr(os, "pread"):
             handle = self._take(index)
             try:
+                if handle.clear is not None:
+                    return handle.clear.read_at(position, size)
                 data = os.pread(handle.file.fileno(), size, position)
             finally:
                 self._give(handle)
@@ -93,6 +117,10 @@ class SegmentFiles:
         """Fill `view` from file `index` at `position`; returns the bytes read, short at its end. Raises OSError."""
         handle = self._take(index)
         try:
+            if handle.clear is not None:
+                data = handle.clear.read_at(position, len(view))
+                view[: len(data)] = data
+                return len(data)
             done = 0
             while done < len(view):
                 if hasattr(os, "preadv"):
@@ -114,7 +142,7 @@ class SegmentFiles:
             self._closed = True
             for handle in self._open.values():
                 if handle.users == 0:
-                    handle.file.close()
+                    handle.close()
             self._open.clear()
 
 

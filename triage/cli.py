@@ -13,6 +13,7 @@ from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import EvidenceError, HozenError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+from preserve.identity_option import IdentityOption
 from triage import report_cli, search_cli
 from triage.visible import visible
 
@@ -150,6 +151,7 @@ def scan(
         int,
         typer.Option("--jobs", min=1, max=256, help=text("並列数(結果は変わらない)", "processes (same result)")),
     ] = os.cpu_count() or 1,
+    identity: IdentityOption = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", help=text("中断した走査を続ける", "go on with an interrupted scan")),
@@ -335,6 +337,7 @@ def reveal(
         Path | None,
         typer.Option("--keys", metavar="FILE", help=text("暗号化ボリュームの鍵", "keys of encrypted volumes")),
     ] = None,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -398,6 +401,7 @@ def export(
         Path | None,
         typer.Option("--keys", metavar="FILE", help=text("ボリュームの鍵のファイル", "file of keys for volumes")),
     ] = None,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
