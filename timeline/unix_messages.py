@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 OTHER = "log.message"
+_MOST_LOOKED_AT = 8192  # characters: what is longer is no message of these programs, and patterns must not take long
 
 _Rule = tuple[re.Pattern[str], re.Pattern[str], str]
 
@@ -111,7 +112,8 @@ _RULES: tuple[_Rule, ...] = (
 
 def classify(program: str, message: str) -> tuple[str, dict[str, object]]:
     """(kind, fields) of a message; (`log.message`, {}) where its wording is not known."""
+    looked_at = message[:_MOST_LOOKED_AT]
     for names, wording, kind in _RULES:
-        if names.fullmatch(program) and (found := wording.match(message)):
+        if names.fullmatch(program[:64]) and (found := wording.match(looked_at)):
             return kind, {name: value for name, value in found.groupdict().items() if value}
     return OTHER, {}

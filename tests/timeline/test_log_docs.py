@@ -38,10 +38,6 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[str
     (folder / "door.toml").write_text(TOML, encoding="utf-8")
     block = re.search(r"```\n(timeline build.*?)```", PAGE, re.DOTALL)
     assert block is not None
-    subprocess.run(
-        [sys.executable, "-m", "chain_of_custody.cli", "init", "2026-014.case"],
-        cwd=folder, env=_environment(folder), check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
     results = []
     for line in block[1].splitlines():
         words = shlex.split(line)

@@ -37,3 +37,12 @@ def test_classify() -> None:
     assert unix_messages.classify("app", "hello") == ("log.message", {})
     kind, fields = unix_messages.classify("sudo", "  u : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/sh")
     assert (kind, fields["user"], fields["as"]) == ("auth.sudo", "u", "root")
+
+
+def test_hostile_messages_take_no_time() -> None:
+    import time
+
+    start = time.monotonic()
+    unix_messages.classify("sudo", " u : TTY=a ; PWD=" + " ; USER=x" * 1_000_000)
+    unix_messages.classify("sshd", "Accepted " * 1_000_000)
+    assert time.monotonic() - start < 5
