@@ -238,6 +238,7 @@ class _Build:
             "sources": [mask_text(str(path.resolve())) for path in self.paths],
             "zone": self.options.zone,
             "host": self.options.host,
+            "settings": hashlib.sha256(repr(sorted(self.options.settings.items())).encode()).hexdigest(),
             "first_id": self.first_id,
             "tool_version": version("hozen"),
         }
@@ -311,7 +312,7 @@ class _Build:
                     number += 1
                 for file, recognised in zip(place.files, place.recognised, strict=True):
                     for parser in recognised.parsers:
-                        job = Job(number, file, parser, recognised.promised)
+                        job = Job(number, file, parser)
                         own = parser if place.table is not None and file.id is not None and file.id[1] == 0 else ""
                         key = f"{number:06d}" if own else ""
                         self.sources.append(_Source(number, one, place, job, context, key, own))

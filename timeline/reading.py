@@ -42,7 +42,6 @@ class Job:
     source_id: int
     file: FoundFile
     parser: str
-    promised: bool = False
     known: frozenset[str] = frozenset()
     """SHA-256 of contents of this file that were read elsewhere: a shadow copy repeats most of them."""
 

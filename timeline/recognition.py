@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """The parsers of one file, whether its name or signature promises a format, and what went wrong in looking."""
+    """The parsers of one file, and what is to be said of it: a promised format that it has not, a look that failed."""
 
     parsers: tuple[str, ...] = ()
-    promised: bool = False
     problems: tuple[Problem, ...] = ()
 
 
@@ -105,7 +104,6 @@ def recognise(file: SourceFile) -> Recognised:
         return Recognised(problems=(Problem(file.layer, "damaged", f"cannot be read: {_words(error)}"),))
     found: list[str] = []
     problems: list[Problem] = []
-    promised = False
     broken: list[str] = []
     for parser in asked:
         if parser.NAME in found:
@@ -117,7 +115,6 @@ def recognise(file: SourceFile) -> Recognised:
                 if promises is not None and file.state == "live" and promises(file):
                     broken.append(parser.NAME)
                 continue
-            promised = promised or promises is None or bool(promises(file))
         except Exception as error:  # noqa: BLE001 - hostile content in one parser's look; becomes a coverage line
             detail = f"{parser.NAME}: cannot tell whether it reads this file ({type(error).__name__})"
             problems.append(Problem(file.layer, "damaged", detail))
@@ -126,7 +123,7 @@ def recognise(file: SourceFile) -> Recognised:
     if broken and not found:
         detail = f"named as {', '.join(dict.fromkeys(broken))}, but its content is not of that format"
         problems.append(Problem(file.layer, "damaged", detail))
-    return Recognised(tuple(found), promised, tuple(problems)) if found or problems else NOTHING
+    return Recognised(tuple(found), tuple(problems)) if found or problems else NOTHING
 
 
 def _words(error: EvidenceError | OSError) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from timeline.sources import Context, SourceFile
 
 NAME = "journal_export"
+SIGNATURES = (b"__", b"{", b"\n")
 _MOST_FIELD = 64 << 10
 _MOST_FIELDS = 512
 
