@@ -4,9 +4,9 @@
 
 Needs chromium and a C compiler: a small library, loaded before libc, moves what programs read of the wall clock (with
 libfaketime, which also moves waiting times, chromium hangs). A web server and a mail server keep true time. A browser,
-a mail client and a logger run with a clock that is 37 minutes fast, is then set back by 3 hours with no record of it, and is read once at the end. The
-browser's cache, the mails and the log go through `timeline build` and `timeline clock solve`; what was really true is
-known from the servers and from this process.
+a mail client and a logger run with a clock that is 37 minutes fast, is then set back by 3 hours with no record of it,
+and is read once at the end. The browser's cache, the mails and the log go through `timeline build` and
+`timeline clock solve`; what was really true is known from the servers and from this process.
 """
 
 from __future__ import annotations

@@ -112,20 +112,51 @@ CREATE VIEW events AS SELECT
   s.source, s.parser, s.layer, e.source_id, e.row
 FROM event_rows e JOIN sources s ON e.source_id = s.source_id
 """
-_CORRECTED = """
+CELLS_PER_LINE = 10_000
+_CELLS = f"""
+CREATE TABLE correction_width AS
+  SELECT greatest(coalesce(median(to_ns::HUGEINT - from_ns), 1)::BIGINT, 1000000000) AS ns FROM corrections;
+CREATE TABLE correction_lines AS
+  SELECT *, (high_to_ns - high_from_ns)::DOUBLE / (to_ns::HUGEINT - from_ns)::DOUBLE AS high_rate,
+    (low_to_ns - low_from_ns)::DOUBLE / (to_ns::HUGEINT - from_ns)::DOUBLE AS low_rate
+  FROM corrections WHERE to_ns > from_ns AND abs(from_ns::HUGEINT) < 1::HUGEINT << 62
+    AND abs(to_ns::HUGEINT) < 1::HUGEINT << 62 AND abs(high_from_ns::HUGEINT) < 1::HUGEINT << 61
+    AND abs(low_from_ns::HUGEINT) < 1::HUGEINT << 61;
+CREATE TABLE correction_cells AS
+  SELECT c.*, unnest(range(c.from_ns // w.ns - 1, c.to_ns // w.ns + 2)) AS cell
+  FROM correction_lines c, correction_width w WHERE (c.to_ns::HUGEINT - c.from_ns) // w.ns < {CELLS_PER_LINE};
+CREATE TABLE correction_spans AS
+  SELECT c.* FROM correction_lines c, correction_width w
+  WHERE (c.to_ns::HUGEINT - c.from_ns) // w.ns >= {CELLS_PER_LINE};
+"""
+
+
+def _corrected(width_ns: int, *, spans: bool) -> str:
+    """The view `events_corrected`.
+
+    Lines of a clock are looked up by equal cells of `width_ns`, which a hash join does in one pass (an ASOF join sorts
+    all events); the few lines that span very many cells (`spans`) by their clock.
+    """
+
+    def of(column: str) -> str:
+        return f"coalesce(c.{column}, s.{column})" if spans else f"c.{column}"
+
+    span_join = "LEFT JOIN correction_spans s ON e.clock = s.clock AND e.time_ns >= s.from_ns AND e.time_ns < s.to_ns"
+    return f"""
 CREATE VIEW events_corrected AS SELECT e.*,
-  CASE WHEN x.status IS NOT NULL THEN x.earliest_ns
-       WHEN c.status = 'estimated' AND e.time_ns < c.to_ns THEN TRY(e.time_ns - (c.high_from_ns +
-         CAST((c.high_to_ns - c.high_from_ns) * ((e.time_ns - c.from_ns) / (c.to_ns - c.from_ns)) AS BIGINT))) END
-    AS earliest_ns,
-  CASE WHEN x.status IS NOT NULL THEN x.latest_ns
-       WHEN c.status = 'estimated' AND e.time_ns < c.to_ns THEN TRY(e.time_ns + e.precision_ns - (c.low_from_ns +
-         CAST((c.low_to_ns - c.low_from_ns) * ((e.time_ns - c.from_ns) / (c.to_ns - c.from_ns)) AS BIGINT))) END
-    AS latest_ns,
-  coalesce(x.status, CASE WHEN e.time_ns < c.to_ns THEN c.status END, 'unknown') AS corrected_status,
-  coalesce(x.ground, CASE WHEN e.time_ns < c.to_ns THEN c.ground END, '') AS corrected_ground
+  CASE WHEN x.status IS NOT NULL THEN x.earliest_ns WHEN {of("status")} = 'estimated' THEN
+    e.time_ns - ({of("high_from_ns")} + CAST({of("high_rate")} * (e.time_ns - {of("from_ns")}) AS BIGINT))
+    END AS earliest_ns,
+  CASE WHEN x.status IS NOT NULL THEN x.latest_ns WHEN {of("status")} = 'estimated' THEN
+    e.time_ns + e.precision_ns
+    - ({of("low_from_ns")} + CAST({of("low_rate")} * (e.time_ns - {of("from_ns")}) AS BIGINT))
+    END AS latest_ns,
+  coalesce(x.status, {of("status")}, 'unknown') AS corrected_status,
+  coalesce(x.ground, {of("ground")}, '') AS corrected_ground
 FROM events e
-ASOF LEFT JOIN corrections c ON e.clock = c.clock AND e.time_ns >= c.from_ns
+LEFT JOIN correction_cells c ON e.clock = c.clock AND c.cell = e.time_ns // {width_ns}
+  AND e.time_ns >= c.from_ns AND e.time_ns < c.to_ns
+{span_join if spans else ""}
 LEFT JOIN corrected_events x ON e.source_id = x.source_id AND e.row = x.row
 """
 
@@ -329,7 +360,10 @@ def _views(connection: Any, builds: Sequence[Build], parts: Sequence[str], home:
         if (home / name).exists():
             shown = ", ".join(f'"{column}"' for column in columns)
             connection.execute(f"INSERT INTO {table} SELECT {shown} FROM read_parquet({_quoted(str(home / name))})")
-    connection.execute(_CORRECTED)
+    connection.execute(_CELLS)
+    width = connection.execute("SELECT ns FROM correction_width").fetchone()[0]
+    spans = connection.execute("SELECT count(*) FROM correction_spans").fetchone()[0] > 0
+    connection.execute(_corrected(int(width), spans=spans))
 
 
 _EMPTY = """source_id INTEGER, "row" BIGINT, time_ns BIGINT, time_text VARCHAR, precision_ns BIGINT, zone VARCHAR,

@@ -1,15 +1,19 @@
 """Simulated cases and what came out of them, for the tests."""
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
+from timeline.clocks import read_case, solve
+from timeline.clocks.pairs import pair_order
 
-import clock_cases  # noqa: E402
-
-from timeline.clocks import read_case, solve  # noqa: E402
-from timeline.clocks.pairs import pair_order  # noqa: E402
+# By its path: the folder of the benchmarks holds modules whose names are those of packages.
+_PATH = Path(__file__).resolve().parents[3] / "benchmarks" / "clock_cases.py"
+_SPEC = importlib.util.spec_from_file_location("clock_cases", _PATH)
+clock_cases = importlib.util.module_from_spec(_SPEC)
+sys.modules["clock_cases"] = clock_cases
+_SPEC.loader.exec_module(clock_cases)
 
 
 def solved(folder, kind, seed=1, family="tune"):
