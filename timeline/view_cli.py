@@ -98,8 +98,15 @@ def view(
         own: Case | None = None
         if notes and store is None:
             own = stack.enter_context(open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file))
-        console.notice("事象を並べています…", "putting the events in order …")
-        index = build_index(reading)
+
+        def say(phase: str) -> None:
+            if phase == "sort":
+                console.notice(
+                    "事象を時刻順に並べています(初回のみ。1,000 万件で 1 分ほど)…",
+                    "putting the events in order (at the first start alone; about a minute for 10 million) …",
+                )
+
+        index = build_index(reading, say)
         title = own.name if own is not None else reading.home.parent.name
         viewer = stack.enter_context(
             Viewer(
