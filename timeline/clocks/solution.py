@@ -22,6 +22,7 @@ Status = Literal["corrected", "uncorrected", "unknown"]
 PairOrder = Literal["before", "after", "undeterminable"]
 ACCUSATION_COST = 4.0
 WORTH_ASKING = 4.0
+SUSPICIOUS_SHARE = 0.25
 RIVAL_COST = 2.0
 EVTX_DISORDER_S = 5.0
 MAX_ACCUSED = 3
@@ -360,6 +361,28 @@ def _deviates(view: ClockView) -> bool:
     return int(off.sum()) >= 3 and off.sum() >= 0.1 * finite.sum()
 
 
+def _suspicious(hypothesis: Hypothesis) -> bool:
+    """Whether a wrong source could explain what was rejected: breaks, or a quarter of one source's anchors.
+
+    A source that is wrong throughout is contradicted throughout, or contradicts the others throughout.
+    """
+    for view in hypothesis.views.values():
+        answer = view.answer
+        if answer is None:
+            continue
+        if len(answer.pieces) > 1:
+            return True
+        total: dict[str, int] = {}
+        against: dict[str, int] = {}
+        for index, origin in enumerate(view.anchors.origin):
+            total[origin.reference] = total.get(origin.reference, 0) + 1
+            if answer.contradicted[index]:
+                against[origin.reference] = against.get(origin.reference, 0) + 1
+        if any(number >= SUSPICIOUS_SHARE * total[name] for name, number in against.items()):
+            return True
+    return False
+
+
 def _shown_wrong(case: ClockCase) -> frozenset[str]:
     """Clocks said to be synchronised that the examiner saw to be off."""
     return frozenset(
@@ -381,7 +404,7 @@ def solve(case: ClockCase) -> Solution:
     tried = [main]
     referenced = _referenced(case)
     path = main
-    while main.cost > WORTH_ASKING and len(path.accused) < len(seen_wrong) + MAX_ACCUSED:
+    while _suspicious(main) and main.cost > WORTH_ASKING and len(path.accused) < len(seen_wrong) + MAX_ACCUSED:
         level: list[Hypothesis] = []
         for name, clock in case.clocks.items():
             if clock.declared == "synchronised" and name not in path.accused and name in referenced:
