@@ -290,7 +290,7 @@
     if (!one) { made.append(el("span", { class: "when" }), el("span", { class: "kind" }), el("span", { class: "what" }), el("span", { class: "from" })); return made; }
     if (meta.marks[one.id]) made.classList.add("marked");
     made.append(
-      el("span", { class: one.known ? "when" : "when unknown", title: one.known ? one.time : `${one.time} ${t().unknown}` }, one.time.slice(0, -7), el("small", {}, one.known ? "" : " ?")),
+      el("span", { class: one.known ? "when" : "when unknown", title: one.known ? one.time : `${one.time} ${t().unknown}` }, one.time.slice(0, -7).slice(0, 23), el("small", {}, one.known ? "" : " ?")),
       el("span", { class: "kind", title: one.kind }, el("i", { class: `f${meta.families.indexOf(one.family)}` }), label("kind", one.kind)),
       el("span", { class: "what", title: one.text }, one.state !== "live" ? el("span", { class: "tag" }, t()[one.state] || one.state) : null, one.text),
       el("span", { class: "from", title: `${one.source} ${one.host}` }, [one.host, one.actor].filter(Boolean).join(" · ") || one.source));
