@@ -103,8 +103,8 @@ def image_rows(work: Path, plaso: Path | None) -> list[tuple[str, float, int]]:
 
 
 def _filter(work: Path) -> Path:
-    path = work / "filter.txt"
-    path.write_text("/[$]MFT\n", encoding="utf-8")
+    path = work / "filter.yaml"
+    path.write_text("description: mft\ntype: include\npath_separator: '/'\npaths:\n- '/[$]MFT'\n", encoding="utf-8")
     return path
 
 
@@ -163,6 +163,12 @@ def merge_row(work: Path, rows: int = 10_000_000) -> tuple[str, float, int]:
     return "10 M events merged in order into one Parquet file", time.perf_counter() - start, count
 
 
+def print_table(rows: list[tuple[str, float, int]]) -> None:
+    print("| job | seconds | rows | rows/s |\n|---|---|---|---|")
+    for name, seconds, count in rows:
+        print(f"| {name} | {seconds:.2f} | {count:,} | {count / seconds:,.0f} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
@@ -173,13 +179,12 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     os.environ["HOZEN_CONFIG_HOME"] = str(options.work / "config")
     rows = image_rows(options.work, options.plaso)
+    print_table(rows)
     if options.evtx is not None:
         rows.append(evtx_row(options.work, options.evtx))
     if not options.skip_merge:
         rows.append(merge_row(options.work))
-    print("| job | seconds | rows | rows/s |\n|---|---|---|---|")
-    for name, seconds, count in rows:
-        print(f"| {name} | {seconds:.2f} | {count:,} | {count / seconds:,.0f} |")
+    print_table(rows)
 
 
 if __name__ == "__main__":
