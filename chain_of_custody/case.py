@@ -20,7 +20,7 @@ import re
 import secrets
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain_of_custody import (
     agent,
+    approvals,
     clock,
     details,
     entries,
@@ -55,6 +56,7 @@ from chain_of_custody.people import (
     read_people,
     rotation_statement,
 )
+from chain_of_custody.reading import read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -452,12 +454,35 @@ class Case:
         written: list[Entry] = []
 
         def make(tail: Tail) -> ledger.Batch:
-            written[:] = self._build(tail, session, draft)
+            written[:] = self._build(tail, session, self._with_approval(session, draft))
             return ledger.Batch(tuple(written), session.id, session.key.sign)
 
-        self._ledger.append(make)
+        try:
+            self._ledger.append(make)
+        except approvals.NotApprovedError:
+            self._append_locked(_Draft("refused", {"what": draft.type, "why": "no approval"}, draft.item))
+            raise
         session.opened = True
         return written[-1]
+
+    def _with_approval(self, session: Session, draft: _Draft) -> _Draft:
+        """`draft` with the leave that the policy asks for; under the ledger's lock, so that none is used twice."""
+        known = approvals.Approvals(self.policy)
+        if known.kind_of(draft.type) is None:
+            return draft
+        for entry in read_entries(self.path):
+            known.apply(entry)
+        people = self.people()
+        actor = str(session.auth["actor"])
+        leave = known.usable(draft.type, actor, session.id, clock.wall_ns())
+        if leave is None or people.current(leave.answered_by) is None:
+            raise approvals.NotApprovedError(known.kind_of(draft.type) or "")
+        return replace(draft, body={**draft.body, "approval": leave.grant})
+
+    def acting_as(self) -> str:
+        """Id of the person whose session signs."""
+        with self._lock:
+            return str(self._current_session().auth["actor"])
 
     def _build(self, tail: Tail, session: Session, draft: _Draft | None) -> list[Entry]:
         """The entries to write: what has to come before `draft` (session, recovery, clock), then `draft`."""
@@ -882,14 +907,15 @@ def check_policy(policy: Mapping[str, str]) -> None:
         known = (
             (name in ("witness", "stamp") and value in ("required", "none"))
             or (name == "copies" and value.isascii() and value.isdecimal() and 0 < int(value) < 100)
+            or (name == approvals.POLICY and approvals.is_policy(value))
             or (name == "tsa" and all(_FINGERPRINT.fullmatch(one) for one in value.split(",")))
         )
         if not known:
             raise UsageError(
                 f"未知の方針です: {name}={value}",
                 f"unknown policy: {name}={value}",
-                hint_ja="witness=required、stamp=required、copies=N、tsa=FILE(ルート証明書)のいずれかです",
-                hint_en="it is witness=required, stamp=required, copies=N or tsa=FILE (certificate of the root)",
+                hint_ja="witness=required、stamp=required、copies=N、approve=reveal,…、tsa=FILE(ルート証明書)のいずれかです",
+                hint_en="it is witness=required, stamp=required, copies=N, approve=reveal,… or tsa=FILE (root)",
             )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chain_of_custody import backup_cli, bundle_cli, checkpoint_cli, console, options, record_cli, report_cli, stamp_cli
+from chain_of_custody.approve_cli import approve_app
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
 from chain_of_custody.keys_cli import keys_app, role_of
@@ -119,8 +120,10 @@ def init(
             "--policy",
             metavar="NAME=VALUE",
             help=text(
-                "方針(複数可): witness=required、stamp=required、copies=N、tsa=FILE(TSA のルート証明書)",
-                "policy (repeatable): witness=required, stamp=required, copies=N, tsa=FILE (root of the authority)",
+                "方針(複数可): witness=required、stamp=required、copies=N、approve=reveal,redact,…(2 人承認)、"
+                "tsa=FILE(TSA のルート証明書)",
+                "policy (repeatable): witness=required, stamp=required, copies=N, "
+                "approve=reveal,redact,… (two persons), tsa=FILE (root of the authority)",
             ),
         ),
     ] = None,
@@ -411,6 +414,7 @@ report_cli.add_to(app)
 app.add_typer(receipt_app, name="receipt")
 app.add_typer(session_app, name="session")
 app.add_typer(share_app, name="share")
+app.add_typer(approve_app, name="approve")
 backup_cli.add_to(app)
 app.add_typer(transfer_app, name="transfer")
 

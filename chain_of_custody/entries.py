@@ -167,6 +167,8 @@ ACTIONS: Mapping[str, tuple[str, str]] = {
     "decrypt": ("復号", "decryption"),
     "backup": ("予備の作成", "backup"),
     "restore": ("予備からの復旧", "restoring from a backup"),
+    "about": ("ある番号への操作の照会", "question what was done with a number"),
+    "anonymise": ("仮名化した写しの作成", "pseudonymised copy"),
 }
 """Kinds of actions; each gives two types, `<kind>.begin` and `<kind>.end`."""
 
@@ -207,6 +209,8 @@ RECORDS: Mapping[str, tuple[str, str]] = {
     "exhibit": ("証拠説明書", "list of exhibits"),
     "anomaly": ("異常と対処", "anomaly and what was done"),
     "waiver": ("未実施の理由", "why a step was not done"),
+    "scope": ("調査の範囲", "scope of the inquiry"),
+    "classify": ("事案の分類", "classification of the incident"),
     "custody": ("保管者の交代のない期間の説明", "explanation of a gap in custody"),
 }
 """Kinds of `custody record KIND`; each is the type `record.<kind>`. Their fields: records.py."""
@@ -277,6 +281,17 @@ def _types() -> dict[str, EntryType]:
         EntryType("transfer.offer", "受渡しの申出", "transfer offered", _HANDLING, {"to": "text", "reason": "text"}),
         EntryType("transfer.accept", "受領", "transfer accepted", _RECEIVING, {"offer": "integer"}),
         EntryType("transfer.refuse", "受領の拒否", "transfer refused", _RECEIVING, {"offer": "integer", "why": "text"}),
+        EntryType(
+            "approval.request",
+            "承認の申請",
+            "approval asked for",
+            _HANDLING,
+            {"kind": "text", "why": "text", "hours": "integer"},
+        ),
+        EntryType("approval.grant", "承認", "approval granted", _WITNESSING, {"request": "integer"}),
+        EntryType(
+            "approval.refuse", "承認の拒否", "approval refused", _WITNESSING, {"request": "integer", "why": "text"}
+        ),
         EntryType("redacted", "墨消し", "details redacted", working, {"sha256": "text", "why": "text"}),
         EntryType(
             "merged",

@@ -106,6 +106,54 @@ def _person_line(person: dict[str, Any]) -> str:
 
 
 @keys_app.command(
+    "roles",
+    **command_help(
+        "役割ごとに、見られるもの・できることの表。",
+        "What each role may see and do, as a table.",
+        "custody keys roles",
+        "custody keys roles --json",
+    ),
+)
+def keys_roles(as_json: JsonOption = False, lang: LangOption = None) -> None:
+    """Show the rights of the roles."""
+    from chain_of_custody import entries, roles  # noqa: PLC0415 - `--help` needs no cryptography
+
+    if as_json:
+        console.print_json(
+            {
+                "rights": [
+                    {
+                        "name": one.name,
+                        "roles": [role for role in entries.ROLES if role in one.roles],
+                        "needs_key": one.encrypted,
+                    }
+                    for one in roles.RIGHTS
+                ],
+                "secret": [role for role in entries.ROLES if role in roles.secret_roles()],
+            }
+        )
+        return
+    from rich.table import Table  # noqa: PLC0415 - start-up time
+
+    table = Table(title=text("役割と権限", "roles and rights"), title_justify="left")
+    table.add_column(text("できること", "right"))
+    for ja, en in entries.ROLES.items():
+        table.add_column(text(ja, en), justify="center")
+    for one in roles.RIGHTS:
+        mark = text("○(鍵)", "yes (key)") if one.encrypted else text("○", "yes")
+        table.add_row(text(one.ja, one.en), *(mark if role in one.roles else "" for role in entries.ROLES))
+    out = console.out_console()
+    out.print(table)
+    out.print(
+        text(
+            "権限のない操作はツールが拒否し、台帳に残します。読むこと自体を防ぐのは暗号化だけです(「鍵」の行)。",
+            "What a role may not do the tool refuses and records. Only encryption prevents reading (rows with “key”).",
+        ),
+        markup=False,
+    )
+
+
+@keys_app.command(
     "add",
     **command_help(
         "人と公開鍵を事案に登録します(作業者か責任者が行います)。",

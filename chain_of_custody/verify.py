@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from chain_of_custody import clock, details, entries, jcs, ledger, lock, merkle, signing
+from chain_of_custody.approvals import Approvals
 from chain_of_custody.entries import Entry, EntryError
 from chain_of_custody.errors import CaseNotFoundError, LedgerError
 from chain_of_custody.people import KEY_ENTRIES, People, PeopleHistory
@@ -176,6 +177,7 @@ class _Reader:
         self.details: dict[str, int] = {}
         self.recovered: dict[str, int] = {}
         self.script: str | None = None
+        self.approvals = Approvals({})
         self.history: PeopleHistory | None = None
         self._submit = submit
         self._batch: list[Job] = []
@@ -210,6 +212,9 @@ class _Reader:
         self._pairs(entry)
         if entry.type in KEY_ENTRIES:
             self._keys(entry)
+        unapproved = self.approvals.apply(entry)
+        if unapproved is not None:
+            self.ng(unapproved.code, entry.seq, unapproved.ja, unapproved.en)
         self.related.entry(entry, self.result)
         if entry.details is not None:
             self.details[entry.details] = entry.seq
@@ -248,6 +253,7 @@ class _Reader:
         result.origin = str(entry.body["origin"])
         policy = entry.body["policy"]
         result.policy = {str(k): str(v) for k, v in policy.items()} if isinstance(policy, dict) else {}
+        self.approvals = Approvals(result.policy)
         self.script = str(entry.body["verify_sh"]) if "verify_sh" in entry.body else None
         try:
             result.people = People.from_first(entry)
