@@ -32,6 +32,7 @@ from triage.report import (
 )
 from triage.report_data import Totals, count, person_key, shown
 from triage.results import CONFIDENCES, map_of, open_results, text_of
+from triage.routes import find_routes, has_timeline, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,6 +98,8 @@ class _Facts:
     documents: Counter[Words] = field(default_factory=Counter)
     rules: Counter[str] = field(default_factory=Counter)
     first_ids: list[str] = field(default_factory=list)
+    routes: list[Words] | None = None
+    """What the timelines of the cases show of ways out, a sentence each; None where none was built."""
 
     def sum(self, part: str) -> int:
         """Number of findings of one confidence over all scans."""
@@ -251,6 +254,12 @@ def _read(scan_dirs: Sequence[Path]) -> _Facts:
             words = f"{place[1]} {shown(finding.get('container'))} {shown(finding.get('location'))}"
             facts.documents.update(kind for kind in _DOCUMENTS if kind[0] in words)
     facts.files.update({place: len(keys) for place, keys in persons.items()})
+    cases = dict.fromkeys(
+        parent for folder in scan_dirs for parent in folder.resolve().parents if (parent / "ledger.jsonl").is_file()
+    )
+    built = [case for case in cases if has_timeline(case)]
+    if built:
+        facts.routes = [words for case in built for words in sentences(find_routes(case))]
     return facts
 
 
@@ -473,12 +482,25 @@ class _Draft:
                 ),
             )
         yield _facts_table(rows)
+        if self.facts.routes is None:
+            yield Paragraph(
+                _words(
+                    "外へ出た経路の痕跡(USB、送信メール、クラウド、印刷)は、時系列がないため確かめていない。"
+                    "timeline build 画像とログ --case 事案 を実行してから、この下書きを作り直すこと。",
+                    "Traces of a way out (USB, sent mail, cloud, print) were not looked for: there is no timeline. Run "
+                    "timeline build IMAGES-AND-LOGS --case CASE and make this draft again.",
+                ),
+                "note",
+            )
+            return
+        for words in self.facts.routes:
+            yield Paragraph(_words(*words))
         yield Paragraph(
             _words(
-                "外へ出た経路の痕跡(USB、送信メール、クラウド、印刷)は、この下書きに含まれない。"
-                "時系列の調査の結果を、証拠の番号とともに書き足すこと。",
-                "Traces of a way out (USB, sent mail, cloud, print) are not part of this draft. Add the results of the "
-                "timeline, with the numbers of their evidence.",
+                "時系列に取り込んだ記録の範囲で認められる痕跡である(triage routes で一件ずつ示す)。"
+                "取り込んでいない記録のことは分からない。",
+                "Traces within the records that the timeline holds (triage routes lists each). Of records that it does "
+                "not hold nothing is known.",
             ),
             "note",
         )

@@ -10,7 +10,7 @@ import typer
 
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
-from chain_of_custody.errors import UsageError
+from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
 
 MOST_PLACES = 20
@@ -133,8 +133,70 @@ def rules(
     console.out_console().print(f"SHA-256 {compiled.sha256}", markup=False)
 
 
+def routes(
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.json", help=text("書き出し先(新規)", "new file to write to"))
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help=text("この時刻から", "from this time on"))
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help=text("この時刻まで", "before this time"))
+    ] = None,
+    case: CaseOption = None,
+    key: KeyOption = None,
+    as_id: AsOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Traces of a way out."""
+    from datetime import datetime  # noqa: PLC0415 - start-up time
+
+    from chain_of_custody.case import find_case  # noqa: PLC0415 - start-up time
+    from chain_of_custody.options import time_given  # noqa: PLC0415 - start-up time
+    from triage import routes as finding  # noqa: PLC0415 - start-up time
+
+    def ns(value: str | None) -> int | None:
+        return None if value is None else int(datetime.fromisoformat(time_given(value)).timestamp()) * 1_000_000_000
+
+    folder, _ = find_case(case, None)
+    if out is not None and (out.exists() or out.is_symlink()):
+        raise TargetError(f"既にあります: {out}", f"exists already: {out}")
+    found = finding.find_routes(folder, from_ns=ns(since), to_ns=ns(until))
+    if as_json:
+        console.print_json(finding.to_json(found))
+    else:
+        for sentence in finding.sentences(found):
+            console.out_console().print(f"- {text(*sentence)}", markup=False)
+            console.out_console().print()
+    if out is not None:
+        import hashlib  # noqa: PLC0415 - start-up time
+
+        from chain_of_custody import FileHash  # noqa: PLC0415 - start-up time
+        from chain_of_custody.masking import mask_path  # noqa: PLC0415 - start-up time
+
+        with case_for(folder, None, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
+            body = {"form": "routes", "target": mask_path(out), "from": since or "", "to": until or ""}
+            with opened.action("report", body) as action:
+                data = finding.encoded(found)
+                with out.open("xb") as file:
+                    file.write(data)
+                made = FileHash(hashlib.sha256(data).hexdigest(), len(data))
+                action.set_result({"target": mask_path(out)}, outputs=[made])
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to `triage`."""
+    app.command(
+        help=text(
+            "外へ出た経路の痕跡(媒体・クラウド・メール・印刷・圧縮)を、事案の時系列から示します。",
+            "Show traces of a way out (devices, cloud, mail, print, archives) from the timeline of the case.",
+        ),
+        epilog=text("例:\n\n", "Examples:\n\n")
+        + "    timeline build disk.E01 logs/ --case 2026-014.case\n\n"
+        + "    triage routes --case 2026-014.case --from 2026-10-01 --out routes.json",
+    )(routes)
     app.command(
         help=text(
             "語や正規表現を、走査と同じ範囲(削除済み・未割当て・文書の中・各文字コード)で検索します。",
