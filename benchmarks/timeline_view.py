@@ -1,6 +1,6 @@
 """How fast the viewer answers: a store of N made-up events, then each request of the page, timed.
 
-python benchmarks/timeline_view.py --events 10000000 --folder /tmp/view
+python -m benchmarks.timeline_view --events 10000000 --folder /tmp/view
 
 Prints one table line per request: median and slowest of seven. The store has the shape of a real one: a few very large
 sources, many small ones, kinds of unequal size, times over three years with most of them in the last months, repeated
