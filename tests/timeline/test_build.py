@@ -50,7 +50,7 @@ def test_a_folder_of_logs(tmp_path):
 
 def test_no_number_of_a_person_is_written(tmp_path):
     folder = logs(tmp_path / "logs")
-    (folder / f"{NUMBER}.evtx").write_bytes(b"x" * 70_000)
+    (folder / f"{NUMBER}.evtx").write_bytes(bytes(70_000))
     outcome = built(tmp_path / "a.case", folder)
     assert outcome.exit_code == 3
     for path in (tmp_path / "a.case").rglob("*"):

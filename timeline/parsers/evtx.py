@@ -66,6 +66,11 @@ def matches(file: SourceFile) -> bool:
     )
 
 
+def promises(file: SourceFile) -> bool:
+    """The name promises an event log, whatever is in it."""
+    return file.name.lower().endswith(".evtx") or file.head[:8] in SIGNATURES
+
+
 @dataclass(slots=True)
 class _Chunk:
     """A chunk and the record headers found in it: (record id, FILETIME written)."""
