@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chain_of_custody import backup_cli, bundle_cli, checkpoint_cli, console, options, record_cli, report_cli, stamp_cli
+from chain_of_custody import (
+    backup_cli,
+    bundle_cli,
+    checkpoint_cli,
+    console,
+    incident_cli,
+    options,
+    record_cli,
+    report_cli,
+    stamp_cli,
+)
 from chain_of_custody.approve_cli import approve_app
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import UsageError
@@ -415,6 +425,7 @@ app.add_typer(receipt_app, name="receipt")
 app.add_typer(session_app, name="session")
 app.add_typer(share_app, name="share")
 app.add_typer(approve_app, name="approve")
+incident_cli.add_to(app)
 backup_cli.add_to(app)
 app.add_typer(transfer_app, name="transfer")
 

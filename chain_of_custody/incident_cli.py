@@ -1,0 +1,218 @@
+"""The commands `custody about|classify|stats`: what was done with one number, and what the incident was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chain_of_custody import console, options
+from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.errors import UsageError
+from chain_of_custody.options import command_help
+
+if TYPE_CHECKING:
+    from chain_of_custody.jcs import Json
+
+
+def _number(file: Path | None) -> str:
+    from chain_of_custody.about import digits_of  # noqa: PLC0415 - start-up time
+
+    if file is not None:
+        try:
+            return digits_of(file.read_text(encoding="utf-8")[:200])
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError("番号のファイルを読めません", "the file with the number cannot be read") from error
+    if not options.on_terminal():
+        raise UsageError(
+            "端末がないため番号を尋ねられません。--number-file を使ってください",
+            "there is no terminal to ask for the number at; use --number-file",
+        )
+    return digits_of(console.ask_secret("個人番号(表示しません): ", "My Number (not shown): ").decode())
+
+
+@options.signing
+def about(
+    work: options.Work,
+    number: Annotated[
+        bool, typer.Option("--number", help=text("番号を尋ねる(表示・記録しない)", "ask for the number (not shown)"))
+    ] = False,
+    number_file: Annotated[
+        Path | None, typer.Option("--number-file", metavar="FILE", help=text("番号を書いたファイル", "file with it"))
+    ] = None,
+) -> None:
+    """Tell what was done with one person's number."""
+    from chain_of_custody import entries  # noqa: PLC0415
+    from chain_of_custody.about import about as ask  # noqa: PLC0415
+
+    if not number and number_file is None:
+        raise UsageError("--number か --number-file を指定してください", "give --number or --number-file")
+    digits = _number(number_file)
+    with work.open() as case:
+        hmac = case.number_hmac(digits)
+        # Neither number nor HMAC: the ledger leaves the case, and the HMAC stands in for the number.
+        with case.action("about", {}) as action:
+            answer = ask(case.path, hmac)
+            action.set_result(
+                {"scans": str(answer.scans), "actions": str(len(answer.touches)), "unknown": str(len(answer.unknown))},
+                status="partial" if answer.unknown else "done",
+            )
+    code = console.EXIT_PARTIAL if answer.unknown else console.EXIT_OK
+    if work.as_json:
+        actions = [
+            {
+                "seq": one.seq,
+                "ts": one.ts,
+                "actor": one.actor,
+                "role": one.role,
+                "action": one.kind,
+                "results": one.results,
+                "findings": list(one.findings),
+                "status": one.status,
+                "reason": one.reason,
+            }
+            for one in answer.touches
+        ]
+        unknown = [text(ja, en) for ja, en in answer.unknown]
+        console.print_json({"scans": answer.scans, "actions": actions, "unknown": unknown, "exit_code": code})
+        raise typer.Exit(code)
+    out = console.out_console()
+    for one in answer.touches:
+        ja, en = entries.ACTIONS[one.kind]
+        ids = ", ".join(one.findings[:10]) + (" …" if len(one.findings) > 10 else "")
+        out.print(
+            f"{one.seq:>5}  {one.ts}  {one.actor}({one.role})  {text(ja, en)}  "
+            f"{one.results}: {ids}  {one.reason}".rstrip(),
+            markup=False,
+        )
+    out.print(
+        text(
+            f"この番号に関わる操作: {len(answer.touches)} 件(走査 {answer.scans} 回を調べました)",
+            f"actions on this number: {len(answer.touches)} ({answer.scans} scans looked at)",
+        ),
+        markup=False,
+    )
+    for ja, en in answer.unknown:
+        console.notice(ja, en)
+    raise typer.Exit(code)
+
+
+@options.signing
+def classify(
+    place: Annotated[str, typer.Option("--place", help=text("自治体、大学、企業、…", "municipality, company, …"))],
+    threat: Annotated[
+        str,
+        typer.Option(
+            "--threat",
+            help=text("ハッキング、盗難、ID詐称、対策不備、内部犯", "hacking, theft, id_fraud, lax, insider"),
+        ),
+    ],
+    difficulty: Annotated[str, typer.Option("--difficulty", help=text("高、中、低", "high, medium, low"))],
+    stage: Annotated[
+        str, typer.Option("--stage", help=text("収集、保管、利用、廃棄、不明", "collection, storage, use, disposal"))
+    ],
+    grounds: Annotated[
+        str,
+        typer.Option("--grounds", help=text("根拠(検出・事象・項の番号)", "grounds: ids of findings, events, entries")),
+    ],
+    work: options.Work,
+    note: Annotated[str, typer.Option("--note", help=text("備考", "remarks"))] = "",
+) -> None:
+    """Say what the incident was."""
+    from chain_of_custody import clock, records  # noqa: PLC0415
+
+    given: dict[str, Json] = {
+        "place": place,
+        "threat": threat,
+        "difficulty": difficulty,
+        "stage": stage,
+        "grounds": grounds,
+        "note": note,
+    }
+    body = records.body_of("classify", given, clock.wall_ns())
+    with work.open() as case:
+        entry = case.append("record.classify", body, src="typed")
+    if work.as_json:
+        console.print_json({"entry": entry.seq, **body})
+    else:
+        console.out_console().print(text(f"第 {entry.seq} 項に記録しました", f"recorded in entry {entry.seq}"))
+
+
+def stats(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR…", help=text("事案、またはその親", "cases, or folders"))
+    ],
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Count cases by their classification."""
+    from chain_of_custody import record_fields, statistics  # noqa: PLC0415
+
+    result = statistics.count(folders)
+    code = console.EXIT_PARTIAL if result.unclassified or result.unreadable else console.EXIT_OK
+    if as_json:
+        console.print_json(result.to_json() | {"exit_code": code})
+        raise typer.Exit(code)
+    from rich.table import Table  # noqa: PLC0415
+
+    out = console.out_console()
+    fields = {one.name: one for one in record_fields.FIELDS["classify"]}
+
+    def named(name: str, value: str) -> str:
+        return next((text(ja, en) for known, ja, en in fields[name].choices if known == value), value)
+
+    for rows, columns in statistics.TABLES:
+        table = Table(
+            title=text(f"{fields[rows].ja} × {fields[columns].ja}", f"{fields[rows].en} by {fields[columns].en}"),
+            title_justify="left",
+        )
+        table.add_column("")
+        heads = [value for value, _, _ in fields[columns].choices]
+        for head in heads:
+            table.add_column(named(columns, head), justify="right")
+        table.add_column(text("計", "all"), justify="right")
+        counts: dict[tuple[str, str], int] = result.table(rows, columns)
+        for value, _, _ in fields[rows].choices:
+            cells = [counts.get((value, head), 0) for head in heads]
+            table.add_row(named(rows, value), *(str(one or "") for one in cells), str(sum(cells)))
+        out.print(table)
+    out.print(
+        text(
+            f"事案 {len(result.cases)} 件、分類なし {len(result.unclassified)} 件、"
+            f"読めない {len(result.unreadable)} 件",
+            f"cases: {len(result.cases)}, not classified: {len(result.unclassified)}, "
+            f"unreadable: {len(result.unreadable)}",
+        ),
+        markup=False,
+    )
+    raise typer.Exit(code)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    listed: list[tuple[Any, str, str, str, tuple[str, ...]]] = [
+        (
+            about,
+            "about",
+            "ある人の番号に対して行われた操作を、HMAC だけから一覧します(C9)。終了コード: 0、3 判定できない走査あり。",
+            "Every action on one person's number, from HMACs alone (C9). Exit codes: 0, 3 a scan could not be judged.",
+            ("custody about --number", "custody about --number-file number.txt --json"),
+        ),
+        (
+            classify,
+            "classify",
+            "事案を分類します(場所、脅威、難易度、段階。根拠が必要)。",
+            "Classify the incident (place, threat, difficulty, stage), with grounds.",
+            ("custody classify --place 企業 --threat 内部犯 --difficulty 低 --stage 利用 --grounds 'F000001'",),
+        ),
+        (
+            stats,
+            "stats",
+            "多数の事案の分類を表にします(各事案の最後の分類。検証はしません)。",
+            "Tables of the classification of many cases (the last of each; nothing is verified).",
+            ("custody stats cases/", "custody stats case1 case2 --json"),
+        ),
+    ]
+    for function, name, ja, en, examples in listed:
+        app.command(name, **command_help(ja, en, *examples))(function)
