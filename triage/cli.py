@@ -14,7 +14,7 @@ from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import EvidenceError, HozenError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
 from preserve.identity_option import IdentityOption
-from triage import report_cli, search_cli
+from triage import protection_cli, report_cli, search_cli
 from triage.visible import visible
 
 if TYPE_CHECKING:
@@ -443,6 +443,7 @@ def export(
 
 report_cli.register(app)
 search_cli.register(app)
+protection_cli.register(app)
 
 
 def main() -> None:
