@@ -617,10 +617,11 @@ def _print_extracted(done: Sequence[Extracted], *, as_json: bool) -> None:
 
 def _register_imaging() -> None:
     """Add the commands that take and give images."""
-    from preserve import imaging_cli, sealing_cli  # noqa: PLC0415 - it names this tool's own commands, so it comes last
+    from preserve import imaging_cli, live_cli, sealing_cli  # noqa: PLC0415 - it names this tool's own commands, so it comes last
 
     imaging_cli.register(app)
     sealing_cli.register(app)
+    live_cli.register(app)
 
 
 _register_imaging()
