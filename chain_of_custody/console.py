@@ -205,12 +205,17 @@ def _without_language(arguments: Sequence[str]) -> list[str]:
 
 def run(app: Callable[[], Any]) -> NoReturn:
     """Run a typer application as a program: errors become messages and exit codes, Ctrl-C and SIGTERM exit 130."""
+    stopped = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
         raise KeyboardInterrupt
 
     # A stop from outside (kill, a closing session) leaves the same resumable state as Ctrl-C.
     signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where a shell has it ignored
+        signal.signal(signal.SIGINT, stop)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # Names on evidence may hold what the terminal cannot show; that must never end a run.
@@ -230,10 +235,19 @@ def run(app: Callable[[], Any]) -> NoReturn:
     except Exception as error:  # noqa: BLE001 - the last resort: a fault of the program itself
         _report_fault(error)
         sys.exit(EXIT_FAULT)
+    except BaseException as error:
+        # A library in Rust that is stopped while it loads gives a panic of its own instead of the interruption.
+        if type(error).__name__ != "PanicException":
+            raise
+        if not stopped:
+            _report_fault(error)
+            sys.exit(EXIT_FAULT)
+        notice("中断しました。", "Interrupted.")
+        sys.exit(EXIT_INTERRUPTED)
     sys.exit(EXIT_OK)
 
 
-def _report_fault(error: Exception) -> None:
+def _report_fault(error: BaseException) -> None:
     """Say where the program failed, without the words of the exception, which may hold content of evidence."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames[-6:]))

@@ -511,7 +511,7 @@ def test_grouped_views(tmp_path: Path, view: str) -> None:
 def test_printing_shows_the_filtered_rows(tmp_path: Path) -> None:
     import subprocess
 
-    from tests.triage.chromium import OPTIONS
+    from tests.chromium import OPTIONS
 
     folder = make_results(tmp_path / "s", findings=300)
     page = write_report(folder)
