@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from chain_of_custody import FileHash, console
 from chain_of_custody.errors import TargetError, UsageError
-from triage import evidence_map, inner_scan, report
+from triage import evidence_map, inner_scan, report, scope
 from triage.file_pass import PassSettings
 from triage.findings import numbered, write_lines
 from triage.masking import mask_text
@@ -217,8 +217,13 @@ class _Scan:
         self, folder: Path, evidence: EvidenceMap, media: Sequence[ScannedMedium]
     ) -> tuple[dict[str, Any], list[PlaceCount], list[tuple[str, FileHash]]]:
         findings = [finding for medium in media for finding in medium.findings]
+        limits = scope.scope_of(self.case.path)
+        findings, outside = limits.split(findings) if limits is not None else (findings, {})
         coverage = sorted({line for medium in media for line in medium.coverage})
         summary = self._summary(evidence, media, findings, coverage)
+        if outside:
+            summary["scope"] = outside
+            summary["notes"] = [*summary["notes"], scope.note(outside)]
         pictures = [line for medium in media for line in medium.pictures]
         summary["pictures"] = dict(sorted(Counter(line.reason for line in pictures).items()))
         for name in ("findings.jsonl", "coverage.jsonl", "summary.json", "report.html"):
