@@ -1,6 +1,6 @@
 """Timeline against its peers, in one run: an NTFS image to a sorted CSV, EVTX records, a merge of ten million events.
 
-    python benchmarks/timeline.py --work DIR [--plaso BIN] [--evtx FILE] [--skip-merge]
+    python benchmarks/timeline_build.py --work DIR [--plaso BIN] [--evtx FILE] [--skip-merge]
 
 Needs root, mkntfs and ntfs-3g for the image (50,000 files, 4,000 of them deleted, each time of its own), and `fls` and
 `mactime`; `BIN` is the folder of log2timeline.py and psort.py. Each figure is the median of three runs, of plaso and of

@@ -7,6 +7,7 @@ was read as a time is left: it is the source's own time, and never a number of a
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from chain_of_custody.masking import check_digit_passes, mask_number, mask_text
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 # As `chain_of_custody.masking`, in RE2's words: 12 decimal digits of any script, each parted by at most one mark.
 TWELVE_DIGITS = r"\p{Nd}(?:[\s\p{Z}\-‐-―−ー－ｰ_.．・,，]?\p{Nd}){11}"
+
+_ESCAPES = re.compile(r"\\[bfnrtu]")
 
 TEXTS = ("time_text", "zone", "kind", "desc", "record", "actor", "host", "path", "clock")
 """Columns of plain text; `data` is JSON and masked inside."""
@@ -43,6 +46,9 @@ def mask_value(value: object, numeric: Collection[str] = (), key: str = "") -> A
 
 def mask_json(text: str, numeric: Collection[str] = ()) -> str:
     """JSON text with its values masked; text that is no JSON is masked as such."""
+    # Without escapes that could part or hide digits, a text in which nothing looks like a number holds none.
+    if not _ESCAPES.search(text.replace("\\\\", "")) and mask_text(text) == text:
+        return text
     try:
         value = json.loads(text)
     except ValueError:

@@ -1,6 +1,7 @@
 import json
 
 import pyarrow.parquet as pq
+import pytest
 
 from timeline import merge
 from timeline.event import Event
@@ -95,3 +96,22 @@ def test_merge_of_many_runs_is_in_order(tmp_path, monkeypatch):
     keys = [(row["time_ns"] is None, row["time_ns"] or 0, row["source_id"], row["row"]) for row in found]
     assert keys == sorted(keys)
     assert len({(row["source_id"], row["row"]) for row in found}) == 408
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "123456789018",
+        "1234 5678 9018",
+        "1234\n5678\n9018",
+        "１２３４５６７８９０１８",
+        "C:\\new\\123456789018",
+        123456789018,
+    ],
+)
+def test_numbers_in_json_are_masked_however_they_are_escaped(value: object) -> None:
+    for ascii_only in (True, False):
+        masked = mask_json(json.dumps({"a": value, "b": [1, {"c": "x"}]}, ensure_ascii=ascii_only))
+        assert str(json.loads(masked)["a"]).count("*") + str(json.loads(masked)["a"]).count("＊") == 8
+    plain = json.dumps({"path": "C:\\new\\table", "id": "0000-0000-0000", "n": 12})
+    assert mask_json(plain) == plain
