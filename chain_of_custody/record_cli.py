@@ -253,6 +253,16 @@ def _list_kinds(*, as_json: bool) -> None:
 def next_steps(
     item: ItemOption = None,
     all_: Annotated[bool, typer.Option("--all", help=text("済んだものも表示", "show what is done too"))] = False,
+    guide: Annotated[
+        bool,
+        typer.Option("--guide", help=text("初めての人のための案内(1 手ずつ)", "guided walk, one step at a time")),
+    ] = False,
+    checklist: Annotated[
+        bool, typer.Option("--checklist", help=text("印刷用の 1 枚(PDF、--out へ)", "one page to print (PDF, --out)"))
+    ] = False,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE.pdf", help=text("チェックリストの出力先", "checklist"))
+    ] = None,
     case: CaseOption = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
@@ -262,7 +272,13 @@ def next_steps(
     from chain_of_custody.case import find_case, read_first  # noqa: PLC0415
     from chain_of_custody.reading import read_entries  # noqa: PLC0415
 
+    if checklist:
+        _checklist(case, out_file)
+        return
     path, _missing = find_case(case, None)
+    if guide:
+        _guide(path, item, as_json=as_json)
+        return
     policy = read_first(path).body["policy"]
     wanted = str(policy.get("copies", "2")) if isinstance(policy, dict) else "2"
     covered = guideline.coverage(read_entries(path), item=item, copies=int(wanted))
@@ -319,6 +335,83 @@ def next_steps(
     out.print(text(guideline.EDITION_JA, guideline.EDITION_EN), markup=False)
 
 
+def _checklist(case: Path | None, target: Path | None) -> None:
+    """Write the page; it needs no case, and names the case where one is given."""
+    from chain_of_custody import guide, report_pdf  # noqa: PLC0415
+    from chain_of_custody.case import find_case, read_first  # noqa: PLC0415
+    from chain_of_custody.masking import mask_path, mask_text  # noqa: PLC0415
+
+    if target is None:
+        raise UsageError("--out FILE.pdf を指定してください", "give --out FILE.pdf")
+    name = fingerprint = ""
+    if case is not None:
+        first = read_first(find_case(case, None)[0])
+        name, fingerprint = mask_text(str(first.body.get("name", ""))), first.sha256
+    report_pdf.write_new(target, guide.checklist_pdf(console.language(), name, fingerprint))
+    console.notice(f"書きました: {mask_path(target)}", f"written: {mask_path(target)}")
+
+
+def _guide(path: Path, item: str | None, *, as_json: bool) -> None:
+    """The next step alone, large and plain, with why and what never to do."""
+    from chain_of_custody import guide  # noqa: PLC0415
+    from chain_of_custody.reading import read_entries  # noqa: PLC0415
+
+    walk = guide.walk(list(read_entries(path)), item)
+    step = walk.next
+    if as_json:
+        console.print_json(
+            {
+                "state": walk.state,
+                "next": step.id if step else None,
+                "steps": [{"id": one.id, "done": one.id in walk.done, "command": one.command} for one in walk.steps],
+            },
+        )
+        return
+    out = console.out_console()
+
+    def say(line: str = "") -> None:
+        out.print(line, markup=False)
+
+    bar = "=" * 64
+    say(bar)
+    say(text(f"  機器: {guide.STATE_TEXT[walk.state][0]}", f"  machine: {guide.STATE_TEXT[walk.state][1]}"))
+    say(bar)
+    if step is None:
+        say(
+            text(
+                "\n  初動は終わりました。次は複製です: preserve image",
+                "\n  First response is done. Next: preserve image",
+            )
+        )
+        say(text("  残りの記録: custody next", "  what else is missing: custody next"))
+        return
+    place = walk.steps.index(step) + 1
+    more = (
+        ""
+        if walk.state != "unrecorded"
+        else text("(この後は、状態によって変わります)", " (then it depends on the state)")
+    )
+    say()
+    say(f"  【{place}/{len(walk.steps)}】{text(step.ja, step.en)}{more}")
+    say()
+    say(f"    {text('なぜ', 'why')}: {text(step.why_ja, step.why_en)}")
+    say(f"    {text('禁止', 'NEVER')}: {text(step.never_ja, step.never_en)}")
+    say()
+    suffix = f" --item {item}" if item and not step.once else ""
+    say(f"    $ {step.command}{suffix}")
+    say()
+    say(bar)
+    for one in (guide.EMERGENCY, guide.LOCKED):
+        say(f"  ! {text(*one)}")
+    for ja, en in guide.NEVER:
+        say(f"  × {text(ja, en)}")
+    say(bar)
+    for one_step in walk.steps:
+        mark = "x" if one_step.id in walk.done else ">" if one_step is step else " "
+        say(f"  [{mark}] {text(one_step.ja, one_step.en)}")
+    say(text("\n  終えたら、もう一度: custody next --guide", "\n  when done, again: custody next --guide"))
+
+
 def _never(out: Any) -> None:  # noqa: ANN401 - a rich console
     """What a responder must not do, said before the first step."""
     for line in (
@@ -353,5 +446,7 @@ def add_to(app: typer.Typer) -> None:
             "What the checklist still lacks for this case or item, in the order of practice, with the commands.",
             "custody next",
             "custody next --item PC-1 --all",
+            "custody next --guide --item PC-1",
+            "custody next --checklist --out checklist.pdf",
         ),
     )(next_steps)
