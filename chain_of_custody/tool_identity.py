@@ -51,7 +51,9 @@ def tool(name: str) -> Tool:
 
 
 # The text of a note may be meant for details/, from where it can be removed; a command line never can.
-_SECRET_OPTION = re.compile(r"(?i)^(--?[\w-]*(pass|secret|token|pin|recovery-key)[\w-]*|--text|--word|--regex|--number)$")
+_SECRET_OPTION = re.compile(
+    r"(?i)^(--?[\w-]*(pass|secret|token|pin|recovery-key)[\w-]*|--text|--word|--regex|--number)$"
+)
 _REFERENCE = re.compile(r"(?i)(file|fd|policy)$")
 _URL_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/@\s]*@")
 

@@ -74,7 +74,25 @@ def test_timesketch(case, tmp_path):
 def test_l2tcsv(case, tmp_path):
     with exported(case, tmp_path, "l2tcsv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["date", "time", "timezone", "MACB", "source", "sourcetype", "type", "user", "host", "short", "desc", "version", "filename", "inode", "notes", "format", "extra"]
+    assert list(rows[0]) == [
+        "date",
+        "time",
+        "timezone",
+        "MACB",
+        "source",
+        "sourcetype",
+        "type",
+        "user",
+        "host",
+        "short",
+        "desc",
+        "version",
+        "filename",
+        "inode",
+        "notes",
+        "format",
+        "extra",
+    ]
     assert (rows[0]["date"], rows[0]["time"], rows[0]["timezone"], rows[0]["MACB"]) == (
         "11/14/2023",
         "22:13:20",
