@@ -20,10 +20,11 @@ LOCK = HERE / "requirements.lock"
 LOCK_WITH_EXTRAS = HERE / "requirements-extras.lock"
 STAMP = VENV / "hozen-setup.sha256"
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
-USAGE = """usage: python3 start.py demo|test|setup [arguments for pytest]
+USAGE = """usage: python3 start.py demo|test|setup|bundle [arguments for pytest]
   demo   set up, then find the My Numbers on examples/sample.E01 and open nothing: paths are printed
   test   set up, then run all tests
-  setup  set up only; with --extras also what is optional: text in pictures (OCR), PKCS#11 tokens"""
+  setup  set up only; with --extras also what is optional: text in pictures (OCR), PKCS#11 tokens
+  bundle --out DIR   everything to install without a network: wheels for Linux and Windows, SHA256SUMS, INSTALL.txt"""
 
 
 def say(message: str) -> None:
@@ -123,10 +124,50 @@ def demo() -> int:
     return 0 if reports else 1
 
 
+PLATFORMS = {"linux": "manylinux_2_28_x86_64", "windows": "win_amd64"}
+
+
+def bundle(out: Path) -> int:
+    """Wheels of the lock for this version of Python, with hashes; 3 if one platform lacks some."""
+    if out.exists():
+        fail(f"already there: {out}")
+    setup()
+    out.mkdir(parents=True)
+    pip = [venv_program("python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    missing = []
+    for name, platform in PLATFORMS.items():
+        older = ["manylinux2014_x86_64", "manylinux_2_17_x86_64"] if name == "linux" else []
+        tags = [word for tag in (platform, *older) for word in ("--platform", tag)]
+        command = [*pip, "download", "--only-binary", ":all:", "--no-deps", "--require-hashes", "-r", str(LOCK)]
+        command += [*tags, "--python-version", version, "--dest", str(out / name)]
+        if subprocess.run(command, check=False).returncode != 0:
+            missing.append(name)
+    made = [*pip, "wheel", "--no-deps", "--wheel-dir", str(out), str(HERE)]
+    if subprocess.run(made, check=False).returncode != 0:
+        fail("the wheel of hozen could not be made")
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(out).as_posix()}" for path in files]
+    (out / "SHA256SUMS").write_text("\n".join(sums) + "\n", encoding="ascii")
+    install = "python -m pip install --no-index --find-links . --find-links {} hozen\n"
+    text = f"Python {version}. Check first: sha256sum -c SHA256SUMS\n" + "".join(
+        f"{name}: {install.format(name)}" for name in PLATFORMS if name not in missing
+    )
+    (out / "INSTALL.txt").write_text(text, encoding="ascii")
+    say(text)
+    if missing:
+        print(f"not complete for: {', '.join(missing)}", file=sys.stderr)
+    return 3 if missing else 0
+
+
 def main() -> int:
     """Run the command given on the command line."""
-    if len(sys.argv) < 2 or sys.argv[1] not in ("demo", "test", "setup"):
+    if len(sys.argv) < 2 or sys.argv[1] not in ("demo", "test", "setup", "bundle"):
         fail(USAGE)
+    if sys.argv[1] == "bundle":
+        if len(sys.argv) != 4 or sys.argv[2] != "--out":
+            fail(USAGE)
+        return bundle(Path(sys.argv[3]))
     setup(extras="--extras" in sys.argv[2:] and sys.argv[1] == "setup")
     if sys.argv[1] == "demo":
         return demo()
