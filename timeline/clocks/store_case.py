@@ -298,7 +298,9 @@ class _Builder:
 
     def _readings(self, clocks: list[str]) -> list[Reading]:
         found: list[Reading] = []
-        own = [name for name in clocks if name.startswith(("host:", "source:"))]
+        # A reading without a clock's name is the machine's only where no other device's clock (a camera's) is there.
+        own = [name for name in clocks if not name.startswith(("server:", "mail:"))]
+        own = own if own and own[0].startswith(("host:", "source:")) else []
         for seen in self.said.readings:
             name = (
                 seen.clock if seen.clock in clocks else f"host:{seen.clock}" if f"host:{seen.clock}" in clocks else ""
