@@ -37,7 +37,11 @@ class _Handle:
         self._sealed: FileReader | None = None
         self.clear: AgeReader | None = None
         """What is inside, where the file is encrypted with age; decrypted in memory chunk by chunk."""
-        if self.file.read(len(age_file.MAGIC)) == age_file.MAGIC:
+        try:
+            head = self.file.read(len(age_file.MAGIC))
+        except OSError:
+            head = b""  # a medium whose first sector is bad is read all the same, and is no age file
+        if head == age_file.MAGIC:
             self._sealed = FileReader(path)
             try:
                 self.clear = age_file.AgeReader(self._sealed, age_file.identities_offered(), name=path.name)

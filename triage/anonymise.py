@@ -202,5 +202,5 @@ def _search(files: Mapping[str, str], names: Pseudonyms, given: Iterable[str]) -
     values = set(re.findall(r'"((?:[^"\\]|\\.)*)"', whole))
     kept = {one for one in values if not re.fullmatch(r"[a-z]+-[0-9a-f]{16}(\.[a-z]{1,5})?", one)}
     risky = {one for one in names.met if len(one) >= _SHORTEST and not _code(one) and not _is_time(one)}
-    if risky & kept or any(re.search(r"(?<!\d)\d{12}(?!\d)", one) for one in kept):
+    if risky & kept or any(re.search(r"(?<![0-9a-f])\d{12}(?![0-9a-f])", one) for one in kept):
         raise LeakError("置き換えるべき値が写しに残ります", "a text that had to be replaced would be in the copy")

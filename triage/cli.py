@@ -41,6 +41,13 @@ class Confidence(StrEnum):
     low = "low"
 
 
+class KnownChoice(StrEnum):
+    """What is done with known files."""
+
+    skip = "skip"
+    mark = "mark"
+
+
 class OcrChoice(StrEnum):
     """Which pictures are read."""
 
@@ -137,6 +144,22 @@ def scan(
             ),
         ),
     ] = None,
+    known: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--known",
+            metavar="FILE",
+            help=text(
+                "既知ファイルのハッシュ集(NSRL など。複数可)", "hashes of known files (NSRL and the like; repeatable)"
+            ),
+        ),
+    ] = None,
+    known_mode: Annotated[
+        KnownChoice,
+        typer.Option(
+            "--known-mode", help=text("既知のファイルを読まない / 印を付ける", "skip known files, or mark them")
+        ),
+    ] = KnownChoice.skip,
     ocr: Annotated[
         OcrChoice,
         typer.Option(
@@ -164,7 +187,7 @@ def scan(
 ) -> None:
     """Scan images."""
     from preserve.keys import read_keys  # noqa: PLC0415 - start-up time
-    from triage import many_images  # noqa: PLC0415 - start-up time
+    from triage import known_files, many_images  # noqa: PLC0415 - start-up time
     from triage import scan as scanning  # noqa: PLC0415 - `--help` must not load numpy and the readers
 
     images, others = many_images.images_of(image)
@@ -180,6 +203,7 @@ def scan(
         jobs=jobs,
         resume=resume,
         ocr=ocr.value,
+        known=known_files.check_sets(tuple(known or ()), known_mode.value),
     )
     if len(images) == 1:
         scanning.check_request(images[0], rules or [])

@@ -39,7 +39,7 @@ def decided_files(evidence: EvidenceMap, outcomes: Mapping[int, TaskResult | Fai
     """Files that pass 2 read as plain text, whole and without a problem: raw hits in them say nothing more."""
     for file in evidence.files:
         outcome = outcomes.get(file.number)
-        if isinstance(outcome, TaskResult) and outcome.read_as == "text" and not outcome.problems:
+        if isinstance(outcome, TaskResult) and outcome.read_as in ("text", "known") and not outcome.problems:
             yield file.number
 
 
@@ -258,6 +258,11 @@ class Collected:
                     strings=strings,
                     strings_total=match["strings_total"],
                 )
+
+    @property
+    def known_files(self) -> int:
+        """Files that a hash set holds: skipped or marked."""
+        return sum(1 for outcome in self._outcomes.values() if isinstance(outcome, TaskResult) and outcome.known)
 
     # --- coverage -----------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from preserve.filesystem import FileId, FileReader, FileSystem
     from preserve.image import Image
     from triage.judge import Verdicts
+    from triage.known_files import KnownFiles
     from triage.yara_rules import Rules
 
 OcrMode = Literal["auto", "all", "off"]
@@ -62,6 +63,7 @@ class PassSettings:
     passwords: tuple[str, ...] = field(default=(), repr=False)
     rules: Rules | None = None
     ocr: OcrMode = "off"
+    known: KnownFiles | None = None
 
     @property
     def seconds_per_file(self) -> float:
@@ -150,7 +152,7 @@ class TaskResult:
     """What a task gave.
 
     `read_as` is "text" where the file's own bytes were decoded as plain text, "document" where a parser took it apart,
-    "" where nothing reads it (its raw bytes were searched all the same).
+    "known" where it was skipped, "" where nothing reads it (its raw bytes were searched all the same).
     """
 
     found: tuple[FoundNumber, ...] = ()
@@ -170,6 +172,8 @@ class TaskResult:
     """Containers in the file that a password opened, "" for the file itself."""
     content_sha256: str = ""
     """Of the file's content (hex), where something was found in it and it is not larger than `HASHED_BYTES`."""
+    known: str = ""
+    """Name of the hash set that holds the file; where known files are skipped, `read_as` is "known"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +289,12 @@ class FilePass:
         return FileRead(judge.finish(), problems, decisions, read_as, frozenset(context.opened), image_format)
 
     def _file(self, task: FileTask) -> TaskResult:
+        known = ""
         try:
+            if self._settings.known is not None:
+                known = self._settings.known.match(self.open(task.file_id))
+                if known and self._settings.known.mode == "skip":
+                    return TaskResult(read_as="known", known=known)
             read = self.read_file(task)
             digest = self._content_sha256(task) if read.verdicts.judged else ""
         except EvidenceError as error:
@@ -303,6 +312,7 @@ class FilePass:
             opened=tuple(sorted(read.opened)),
             content_sha256=digest,
             image_format=read.image_format,
+            known=known,
         )
 
     def _content_sha256(self, task: FileTask) -> str:

@@ -33,7 +33,7 @@ class Finding:
     the one in the content of the file (None inside containers), `copies` further media offsets of the same number in
     the same file. `file_id` names the stream inside its file system, so that it can be read again. `stage` is {} or
     {"code", "ground"} (`lifecycle`); `protection` what stood before the content: "volume" (an encrypted volume),
-    "password" (the container); `content_sha256` the file's hash, equal for copies.
+    "password" (the container); `content_sha256` the file's hash, equal for copies; `known` the hash set that holds it.
     """
 
     kind: Kind
@@ -57,6 +57,7 @@ class Finding:
     stage: Mapping[str, str] = field(default_factory=dict)
     protection: tuple[str, ...] = ()
     content_sha256: str = ""
+    known: str = ""
     rule: str = ""
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -124,6 +125,8 @@ class Finding:
             line["protection"] = list(self.protection)
             if self.content_sha256:
                 line["content_sha256"] = self.content_sha256
+            if self.known:
+                line["known"] = self.known
         return line
 
 

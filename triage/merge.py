@@ -203,6 +203,7 @@ def finding_of(
         stage={"code": stage.code, "ground": stage.ground} if stage else {},
         protection=protection_of(place.layers, number.container, result.opened if result else ()),
         content_sha256=result.content_sha256 if result else "",
+        known=result.known if result else "",
     )
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from triage.file_pass import OcrMode
     from triage.findings import CoverageLine, Finding
     from triage.inner_scan import ScannedMedium
+    from triage.known_files import KnownFiles
     from triage.media_pass import MediaRead
     from triage.yara_rules import Rules
 
@@ -61,6 +62,7 @@ class ScanOptions:
     resume: bool = False
     ocr: OcrMode = "auto"
     keys: Keys = field(default=(), repr=False)
+    known: KnownFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +145,8 @@ class _Scan:
             "resumed": self.options.resume,
             "jobs": self.options.jobs,
             "rules_sha256": self.rules_digest,
+            "known_sha256": self.options.known.sha256 if self.options.known else "",
+            "known_mode": self.options.known.mode if self.options.known else "",
         }
         with self.case.action("scan", begin, item=mask_text(self.image_path.name)) as action:
             try:
@@ -189,13 +193,19 @@ class _Scan:
                 rules=self.rules_digest,
                 tool_version=version("hozen"),
                 ocr=self.options.ocr,
+                known=f"{self.options.known.mode} {self.options.known.sha256}" if self.options.known else "",
             )
             if not self.options.resume:
                 folder.mkdir(parents=True)
             state = ScanState(folder, plan, resume=self.options.resume)
             try:
                 settings = PassSettings(
-                    self.image_path, self.case.secret(), self.options.passwords, self.rules, self.options.ocr
+                    self.image_path,
+                    self.case.secret(),
+                    self.options.passwords,
+                    self.rules,
+                    self.options.ocr,
+                    self.options.known,
                 )
                 first = scan_medium(evidence, settings, state, jobs=self.options.jobs)
                 media = inner_scan.scan_inside(
@@ -314,6 +324,10 @@ class _Scan:
                 for volume in evidence.volumes
             ],
             "media": [one.to_json() for one in scanned[1:]],
+            "known_files": {
+                "mode": self.options.known.mode if self.options.known else "",
+                "files": sum(one.result.collected.known_files for one in scanned),
+            },
             "read": {
                 "bytes": image.size,
                 "unreadable_bytes": sum(part.size for part in unreadable),

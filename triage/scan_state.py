@@ -38,6 +38,7 @@ class Plan:
     rules: str
     tool_version: str
     ocr: str = "off"
+    known: str = ""
 
 
 class ScanState:
@@ -147,6 +148,8 @@ def _to_json(outcome: TaskResult | Failure) -> dict[str, Any]:
         value["rejected"] = outcome.rejected
     if outcome.yara:
         value["yara"] = outcome.yara
+    if outcome.known:
+        value["known"] = outcome.known
     if outcome.opened:
         value["opened"] = outcome.opened
     if outcome.content_sha256:
@@ -180,4 +183,5 @@ def _from_json(value: Mapping[str, Any]) -> TaskResult | Failure:
         decisions=tuple(Decision(**one) for one in value.get("decisions", ())),
         opened=tuple(value.get("opened", ())),
         content_sha256=value.get("content_sha256", ""),
+        known=value.get("known", ""),
     )
