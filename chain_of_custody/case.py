@@ -46,6 +46,7 @@ from chain_of_custody import (
 )
 from chain_of_custody.entries import Entry, EntryError, FileHash
 from chain_of_custody.errors import CaseNotFoundError, KeyAccessError, LedgerError, UsageError
+from chain_of_custody.masking import mask_text
 from chain_of_custody.people import (
     KEY_NAMESPACE,
     People,
@@ -970,7 +971,7 @@ def _write_new_case(
         },
     }
     if name:
-        body["name"] = name
+        body["name"] = mask_text(name)
     first = build_entry(None, entries.NO_PREVIOUS, clock.now(), session, _Draft("case.open", body), tool)
     wrapped = secret.wrap(value, [age or signer.public_line])
     _replace_file(path / secret.SECRET_NAME, wrapped)

@@ -374,3 +374,11 @@ def test_what_no_line_may_hold_is_refused_before_anything_is_written(case_path, 
         case.append("note", body, outputs=files)
     assert (case_path / "ledger.jsonl").read_bytes() == before
     assert verify_case(case_path).verdict == "ok"
+
+
+def test_a_number_in_the_name_of_a_case_is_masked(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(tmp_path / "config-of-name"))
+    init_case(tmp_path / "named", name="件 123456789018").close()
+    written = (tmp_path / "named" / "ledger.jsonl").read_text(encoding="utf-8")
+    assert "123456789018" not in written
+    assert "件 ********9018" in written
