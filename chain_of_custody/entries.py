@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Literal, cast
 from chain_of_custody import jcs
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from chain_of_custody.jcs import Json
 
 VERSION = 1
@@ -58,6 +60,13 @@ class FileHash:
 
     sha256: str
     size: int
+
+    @classmethod
+    def of_file(cls, path: Path) -> FileHash:
+        """Read a file once and hash it; raises OSError."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+            return cls(digest.hexdigest(), file.tell())
 
     def to_json(self) -> dict[str, Json]:
         """The member of `in` and `out`; the size is a string, as all sizes in the ledger."""

@@ -15,7 +15,6 @@ from chain_of_custody.options import AsOption, CaseOption, KeyOption, Passphrase
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chain_of_custody.entries import FileHash
     from chain_of_custody.jcs import Json
 
 share_app = typer.Typer(
@@ -35,15 +34,6 @@ WordsOption = Annotated[
         "--words", help=text("鍵を語の列(SLIP-39)にする", "a key as words (SLIP-39) for people to write down")
     ),
 ]
-
-
-def _hash(path: Path) -> FileHash:
-    import hashlib  # noqa: PLC0415
-
-    from chain_of_custody.entries import FileHash  # noqa: PLC0415
-
-    with path.open("rb") as file:
-        return FileHash(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
 
 
 def _absent(paths: Sequence[Path]) -> None:
@@ -89,6 +79,7 @@ def split(
 ) -> None:
     """Split."""
     from chain_of_custody import shares  # noqa: PLC0415 - `--help` needs none of it
+    from chain_of_custody.entries import FileHash  # noqa: PLC0415
     from chain_of_custody.masking import mask_path  # noqa: PLC0415
 
     if (source is None) == (not case_secret):
@@ -109,7 +100,7 @@ def split(
             "shares": of,
             "targets": [mask_path(target) for target in targets],
         }
-        inputs = [_hash(source)] if source and not words else []
+        inputs = [FileHash.of_file(source)] if source and not words else []
         with opened.action("split", body, inputs=inputs) as action:
             out.mkdir(parents=True, exist_ok=True)
             if ending:
@@ -120,7 +111,7 @@ def split(
             else:
                 with console.progress(text("分散", "splitting"), inputs[0].size) as progress:
                     shares.split_file(source or Path(), targets, threshold, advance=progress.advance)
-            hashes = [_hash(target) for target in targets]
+            hashes = [FileHash.of_file(target) for target in targets]
             action.set_result({"files": [target.name for target in targets]}, outputs=hashes)
     if as_json:
         console.print_json({"shares": [str(target) for target in targets], "threshold": threshold})
@@ -202,6 +193,7 @@ def join(
 ) -> None:
     """Join."""
     from chain_of_custody import shares  # noqa: PLC0415 - `--help` needs none of it
+    from chain_of_custody.entries import FileHash  # noqa: PLC0415
     from chain_of_custody.masking import mask_path  # noqa: PLC0415
 
     _absent([out])
@@ -214,7 +206,7 @@ def join(
             "shares": [mask_path(file) for file in files],
             "target": mask_path(out),
         }
-        with opened.action("join", body, inputs=[_hash(file) for file in files]) as action:
+        with opened.action("join", body, inputs=[FileHash.of_file(file) for file in files]) as action:
             if words:
                 secret = shares.join_key([" ".join(file.read_text(encoding="utf-8").split()) for file in files])
                 shares.write_private(out, secret)
@@ -222,7 +214,7 @@ def join(
                 total = shares.read_header(files[0])[0].size
                 with console.progress(text("復元", "joining"), total) as progress:
                     shares.join_file(files, out, advance=progress.advance)
-            made = _hash(out)
+            made = FileHash.of_file(out)
             action.set_result({"target": mask_path(out)}, outputs=[] if words else [made])
     if as_json:
         console.print_json({"file": str(out), "size": made.size} | ({} if words else {"sha256": made.sha256}))

@@ -494,7 +494,7 @@ class _Build:
             json.dump(summary, file, ensure_ascii=False, indent=1)
             file.write("\n")
         names = ("manifest.json", "sources.parquet", "files.parquet", "coverage.jsonl")
-        outputs = [(name, _hash_of(self.folder / name)) for name in names]
+        outputs = [(name, FileHash.of_file(self.folder / name)) for name in names]
         outputs += [(f"{EVENTS}/{name}", FileHash(digest, size)) for name, (digest, size) in sorted(self.parts.items())]
         return outputs, summary
 
@@ -661,12 +661,6 @@ def _ending(path: str) -> str:
 def _sources_schema(pa: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
     integers = {"source_id": pa.int32(), "size": pa.int64(), "rows": pa.int64(), "rows_with_time": pa.int64()}
     return pa.schema([(name, integers.get(name, pa.string())) for name in SOURCE_COLUMNS])
-
-
-def _hash_of(path: Path) -> FileHash:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return FileHash(digest.hexdigest(), path.stat().st_size)
 
 
 def _numbered(builds: Path) -> dict[int, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,11 +97,7 @@ def _say_problems(problems: Sequence[CaseProblem]) -> None:
 def _hash(path: Path) -> FileHash:
     from chain_of_custody.entries import FileHash  # noqa: PLC0415
 
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return FileHash(digest.hexdigest(), path.stat().st_size)
+    return FileHash.of_file(path)
 
 
 def _parameters() -> dict[str, Json]:

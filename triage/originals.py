@@ -140,17 +140,12 @@ def export(request: ExportRequest, case: Case, *, keys: Keys = ()) -> Exported:
                 "listing": LISTING,
             },
             outputs=[
-                _hash_of(listing),
+                FileHash.of_file(listing),
                 *(FileHash(line["sha256"], line["size"]) for line in exported.files[:MOST_RECORDED]),
             ],
             status="partial" if exported.incomplete else "done",
         )
     return exported
-
-
-def _hash_of(path: Path) -> FileHash:
-    with path.open("rb") as file:
-        return FileHash(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
 
 
 def _export(request: ExportRequest, keys: Keys) -> Exported:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,6 @@ from chain_of_custody.options import AsOption, CaseOption, KeyOption, Passphrase
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from chain_of_custody import FileHash
     from chain_of_custody.case import Case
 
 _RESULT_FILES = ("findings.jsonl", "coverage.jsonl", "summary.json")
@@ -253,6 +251,7 @@ def _recorded(
     write: Callable[[], Mapping[str, str]],
 ) -> None:
     """Write a document between its two entries in the ledger: what it was made from, and what came out."""
+    from chain_of_custody import FileHash  # noqa: PLC0415 - start-up time
     from chain_of_custody.masking import mask_text  # noqa: PLC0415 - start-up time
 
     inputs = [(scan, name) for scan in scans for name in _RESULT_FILES if (scan / name).is_file()]
@@ -262,14 +261,7 @@ def _recorded(
         "target": mask_text(str(out)),
         "language": console.language(),
     }
-    with case.action("report", body, inputs=[_hash_of(scan / name) for scan, name in inputs]) as action:
+    with case.action("report", body, inputs=[FileHash.of_file(scan / name) for scan, name in inputs]) as action:
         facts = write()
-        action.set_result({"target": mask_text(str(out)), **facts}, outputs=[_hash_of(out)])
+        action.set_result({"target": mask_text(str(out)), **facts}, outputs=[FileHash.of_file(out)])
     console.notice(f"書き出しました: {out}", f"written: {out}")
-
-
-def _hash_of(path: Path) -> FileHash:
-    from chain_of_custody import FileHash  # noqa: PLC0415 - start-up time
-
-    with path.open("rb") as file:
-        return FileHash(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)

@@ -15,7 +15,6 @@ pass 2, files and windows around raw hits, in children → merge → findings, c
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -247,7 +246,7 @@ class _Scan:
             file.write("\n")
         report.write_report(folder, language=console.language())
         names = ("findings.jsonl", "coverage.jsonl", "summary.json", "report.html")
-        return summary, places_of(findings), [(name, _hash_of(folder / name)) for name in names]
+        return summary, places_of(findings), [(name, FileHash.of_file(folder / name)) for name in names]
 
     def _summary(
         self,
@@ -342,12 +341,6 @@ class _Scan:
             "exit_code": exit_code,
             "notes": notes,
         }
-
-
-def _hash_of(path: Path) -> FileHash:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    return FileHash(digest.hexdigest(), path.stat().st_size)
 
 
 def _results_folder(case: Path, image_name: str, options: ScanOptions) -> Path:

@@ -7,7 +7,6 @@ the ledger names them by number and keeps them in the removable details of a not
 
 from __future__ import annotations
 
-import hashlib
 import json
 import posixpath
 from collections import Counter
@@ -278,7 +277,7 @@ def search(image: Path, case: Case, options: SearchOptions) -> SearchOutcome:
         names = ("hits.jsonl", "coverage.jsonl", "summary.json")
         action.set_result(
             {"results": f"searches/{folder.name}", "hits": str(outcome.summary["hits"]), "files": list(names)},
-            outputs=[_hash_of(folder / name) for name in names],
+            outputs=[FileHash.of_file(folder / name) for name in names],
             status="done" if outcome.exit_code == 0 else "partial",
         )
     return outcome
@@ -290,11 +289,6 @@ def _folder(case: Path, name: str) -> Path:
     if searches.is_dir():
         numbers += [int(head) for entry in searches.iterdir() if (head := entry.name.partition("-")[0]).isdigit()]
     return searches / f"{max(numbers) + 1}-{name}"
-
-
-def _hash_of(path: Path) -> FileHash:
-    with path.open("rb") as file:
-        return FileHash(hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size)
 
 
 def _search(image: Path, case: Case, options: SearchOptions, folder: Path) -> SearchOutcome:
