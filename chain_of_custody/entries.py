@@ -220,6 +220,9 @@ RECORDS: Mapping[str, tuple[str, str]] = {
     "waiver": ("未実施の理由", "why a step was not done"),
     "scope": ("調査の範囲", "scope of the inquiry"),
     "classify": ("事案の分類", "classification of the incident"),
+    "first_sign": ("最初の兆候", "first sign"),
+    "first_report": ("最初の報告", "first report"),
+    "isolate": ("隔離の措置", "step of isolation"),
     "custody": ("保管者の交代のない期間の説明", "explanation of a gap in custody"),
 }
 """Kinds of `custody record KIND`; each is the type `record.<kind>`. Their fields: records.py."""

@@ -1,4 +1,4 @@
-"""The commands `custody about|classify|stats`: what was done with one number, and what the incident was."""
+"""The commands `custody about|classify|incident|stats`: what was done with one number, what the incident was."""
 
 from __future__ import annotations
 
@@ -139,6 +139,43 @@ def classify(
         console.out_console().print(text(f"第 {entry.seq} 項に記録しました", f"recorded in entry {entry.seq}"))
 
 
+def incident(
+    case: options.CaseOption = None,
+    as_json: JsonOption = False,
+    lang: LangOption = None,
+) -> None:
+    """Show the course of the incident."""
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from chain_of_custody import incident as courses  # noqa: PLC0415
+    from chain_of_custody.case import find_case  # noqa: PLC0415
+    from chain_of_custody.reading import read_entries  # noqa: PLC0415
+
+    path, _missing = find_case(case, None)
+    found = courses.course(read_entries(path))
+    if as_json:
+        classified = None if found.classified is None else {"entry": found.classified.seq, **found.classified.body}
+        console.print_json({"classification": classified, "moments": [one.to_json() for one in found.moments]})
+        return
+    out, language = console.out_console(), console.language()
+    for label, value in courses.classified_rows(found, language):
+        out.print(f"{label}: {value}", markup=False)
+    if found.classified is None:
+        out.print(text("分類は未記録です(custody classify)", "not classified (custody classify)"), markup=False)
+    table = Table(title=text("兆候・報告・隔離", "signs, reports, isolation"), title_justify="left")
+    for ja, en in courses.HEADS:
+        table.add_column(text(ja, en), overflow="fold")
+    for row in courses.rows(found, language):
+        table.add_row(*(Text(str(cell)) for cell in row))
+    out.print(table)
+    if not found.moments:
+        console.notice(
+            "記録がありません: custody record first_sign、first_report、isolate",
+            "nothing is recorded: custody record first_sign, first_report, isolate",
+        )
+
+
 def stats(
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR…", help=text("事案、またはその親", "cases, or folders"))
@@ -205,6 +242,18 @@ def add_to(app: typer.Typer) -> None:
             "事案を分類します(場所、脅威、難易度、段階。根拠が必要)。",
             "Classify the incident (place, threat, difficulty, stage), with grounds.",
             ("custody classify --place 企業 --threat 内部犯 --difficulty 低 --stage 利用 --grounds 'F000001'",),
+        ),
+        (
+            incident,
+            "incident",
+            "最初の兆候・報告・隔離の各段階と、その間の時間、事案の分類を表示します(検証はしません)。",
+            "First sign, report, isolation, the times between them, and the class (nothing is verified).",
+            (
+                "custody record first_sign --field at=2026-11-24T09:00:00+09:00 --field what=不審な通信の警告",
+                "custody record first_report --field at=2026-11-24T10:00:00+09:00 --field who=佐藤 --field to=責任者",
+                "custody record isolate",
+                "custody incident",
+            ),
         ),
         (
             stats,

@@ -318,6 +318,33 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
         _code("grounds", "根拠となる検出・事象の ID", "findings and events it rests on", required=True),
         NOTE,
     ),
+    "first_sign": (
+        _time("at", "兆候の時刻", "when it showed", required=True),
+        _need("what", "兆候の内容", "what showed"),
+        _text("how", "気付いた方法(警告、申告、外部の指摘…)", "how it was noticed (alert, user, outsider …)"),
+        _text("who", "気付いた人", "who noticed"),
+        _code("grounds", "根拠となる事象・検出の ID", "events and findings it rests on"),
+    ),
+    "first_report": (
+        _time("at", "報告の時刻", "when it was reported", required=True),
+        _need("who", "報告した人", "who reported"),
+        _need("to", "報告先", "to whom"),
+        _text("how", "方法", "how"),
+    ),
+    "isolate": (
+        _time("at", "措置の時刻", "when it was done", required=True),
+        _need("what", "隔離・停止したもの", "what was isolated or stopped"),
+        _choice(
+            "extent",
+            "範囲",
+            "extent",
+            ("partial", "一部", "a part"),
+            ("whole", "全部", "all of it"),
+        ),
+        _need("how", "方法", "how"),
+        _need("who", "実施した人", "who did it"),
+        NOTE,
+    ),
     "custody": (
         _time("since", "期間の始め", "from", required=True),
         _time("until", "期間の終わり", "until", required=True),

@@ -14,7 +14,7 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from chain_of_custody import clock, entries, exhibits, guideline, ledger, report_facts, statements
+from chain_of_custody import clock, entries, exhibits, guideline, incident, ledger, report_facts, statements
 from chain_of_custody.case import PROTECTION_TEXT
 from chain_of_custody.entries import FileHash
 from chain_of_custody.errors import LedgerError, TargetError
@@ -93,6 +93,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "happened": ("行われた時刻", "happened"),
     "recorded": ("記録した時刻", "recorded"),
     "none": ("なし", "none"),
+    "unclassified": ("事案の分類は記録されていません。", "The incident has not been classified."),
+    "noCourse": (
+        "最初の兆候・報告・隔離の措置は記録されていません。",
+        "No first sign, report or step of isolation is recorded.",
+    ),
+    "recordedIn": ("根拠の項", "recorded in"),
 }
 _VERDICTS = {
     "ok": (
@@ -142,6 +148,8 @@ def _texts(language: Language) -> dict[str, object]:
     texts["types"] = {name: (one.ja if pick == 0 else one.en) for name, one in entries.TYPES.items()}
     texts["roles"] = {name: (name if pick == 0 else english) for name, english in entries.ROLES.items()}
     texts["statements"] = statements.tables(language)
+    texts["courseHeads"] = [pair[pick] for pair in incident.HEADS]
+    texts["superseded"] = incident.SUPERSEDED[pick]
     texts["exhibitHeads"] = [pair[pick] for pair in exhibits.HEADS]
     texts["exhibitStates"] = {state: pair[pick] for state, pair in exhibits.STATES.items()}
     texts["requirements"] = [
@@ -187,6 +195,7 @@ def page(
     policy = f"default-src 'none'; {sources}; base-uri 'none'; form-action 'none'"
     sections = (
         ("facts", "事案", "Case"),
+        ("incident", "事案の分類と経過", "The incident: class and course"),
         ("people", "人と鍵", "People and keys"),
         ("images", "画像・検証とハッシュ", "Images, verifications, hashes"),
         ("checkpoints", "チェックポイントとタイムスタンプ", "Checkpoints and time stamps"),

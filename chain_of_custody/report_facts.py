@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from chain_of_custody import entries as entry_forms
-from chain_of_custody import exhibits, guideline, merkle, sheets, signing, statements
+from chain_of_custody import exhibits, guideline, incident, merkle, sheets, signing, statements
 from chain_of_custody.case import PROTECTION_TEXT
 from chain_of_custody.people import KEY_ENTRIES, People
 
@@ -388,7 +388,11 @@ def of(listed: Sequence[Entry], made: Made, language: Language) -> dict[str, Jso
     if made.kind == "sheet":
         return facts
     shown = [entry for entry in listed if entry.type not in QUIET]
+    course = incident.course(listed)
     facts |= {
+        "classified": incident.classified_rows(course, language),
+        "course_heads": [words.pick(head) for head in incident.HEADS],
+        "course": incident.rows(course, language),
         "verdict": made.verdict,
         "verdict_label": words.pick(_VERDICTS.get(made.verdict, (made.verdict, made.verdict))),
         "findings": [

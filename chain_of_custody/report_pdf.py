@@ -149,6 +149,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "h_findings": ("検証で挙がったこと", "What verification found"),
     "h_made": ("この文書について", "This document"),
     "h_check": ("確かめかた", "How to check"),
+    "h_incident": ("事案の分類と経過", "The incident: class and course"),
+    "unclassified": ("事案の分類は記録されていません。", "The incident has not been classified."),
+    "no_course": (
+        "最初の兆候・報告・隔離の措置は記録されていません。",
+        "No first sign, report or step of isolation is recorded.",
+    ),
     "h_people": ("人と鍵", "People and keys"),
     "h_images": ("画像・検証とハッシュ", "Images, verifications, hashes"),
     "h_checkpoints": ("チェックポイントとタイムスタンプ", "Checkpoints and time stamps"),

@@ -278,6 +278,34 @@
     for (const one of V.findings) f.append(el("li", "[" + T.severities[one.severity] + "] " + (one.entry ? ref(one.entry) + ": " : "") + free(one[T.lang])));
     put("made", f);
   }
+  // What the incident was, and its moments in the order of their times: the newest first sign and first report count.
+  const classified = entries.filter((e) => e.type === "record.classify").pop();
+  put("incident", classified ? table([T.fact, T.value], [...stated(classified.type, classified.body), [T.recordedIn, ref(classified.seq)]]) : el("p", T.unclassified, "soft"));
+  const instant = (ts) => { const m = /^(.{19})\.(\d{6})(.{6})$/.exec(ts); const ms = m ? Date.parse(m[1] + m[3]) : NaN; return Number.isNaN(ms) ? null : BigInt(ms) * 1000n + BigInt(m[2]); };
+  const SIGN = "record.first_sign", REPORT = "record.first_report", STEPS = ["record.isolate", "record.network"];
+  const course = entries.filter((e) => [SIGN, REPORT, ...STEPS].includes(e.type) && instant(String(e.body.at ?? "")) !== null).map((e) => ({ e, at: instant(e.body.at) }));
+  const counts = (type) => course.filter((m) => m.e.type === type).pop();
+  const sign = counts(SIGN), reported = counts(REPORT);
+  course.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : a.e.seq - b.e.seq));
+  const span = (us) => {
+    const whole = Number((us < 0n ? -us : us) / 1000000n), u = T.lang === "ja" ? ["日", "時間", "分", "秒"] : ["d", "h", "min", "s"];
+    const parts = [Math.floor(whole / 86400), Math.floor(whole / 3600) % 24, Math.floor(whole / 60) % 60, whole % 60].map((n, i) => [n, u[i]]);
+    while (parts.length > 1 && !parts[0][0]) parts.shift();
+    return (us < 0n && whole ? "−" : "") + parts.map((p) => p.join(" ")).join(" ");
+  };
+  let step = null;
+  const courseRows = course.map((m) => {
+    const isStep = STEPS.includes(m.e.type), old = (m.e.type === SIGN && m !== sign) || (m.e.type === REPORT && m !== reported);
+    const rest = Object.fromEntries(Object.entries(m.e.body).filter(([k]) => k !== "at"));
+    const row = [
+      String(m.e.seq), moment(m.e.body.at), (T.types[m.e.type] || m.e.type) + (old ? " (" + T.superseded + ")" : ""), stated(m.e.type, rest).map((p) => p.join(": ")).join("; "),
+      sign && m.e.type !== SIGN ? span(m.at - sign.at) : "", reported && isStep ? span(m.at - reported.at) : "", step !== null && isStep ? span(m.at - step) : "",
+    ];
+    if (isStep) step = m.at;
+    return row;
+  });
+  put("incident", courseRows.length ? el("div") : el("p", T.noCourse, "soft"));
+  if (courseRows.length) document.getElementById("incident").lastChild.append(table(T.courseHeads, courseRows));
   put("people", table([T.id, T.role, T.person, T.key, T.identified, T.validity], await Promise.all(people.map(async (p) => [
     visible(p.id), roleName(p.role), free([p.org, p.name].filter(Boolean).join(" ")), el("span", await fingerprintOf(p.key), "hash"), free(p.identified_by || "") || T.notIdentified,
     p.revoked ? T.revoked.replace("{}", minute(p.before)) : p.before.startsWith("9999") ? T.valid : T.replaced.replace("{}", minute(p.before)),

@@ -214,8 +214,17 @@ def test_the_browser_and_the_pdf_say_the_same(tmp_path, language, verified):
             "anomaly": {"what": "a", "action": "b"},
             "waiver": {"id": "F3", "status": "not_applicable", "reason": "電源断 123456789018"},
             "exhibit": {"number": "甲1", "title": "x", "author": "y", "purpose": "z", "sha256": "5f" * 32, "page": "1"},
+            "classify": {"place": "company", "threat": "insider", "difficulty": "low", "stage": "use", "grounds": "F1"},
+            "network": {"at": "2026-11-22T09:30:00.250000+09:00", "how": "抜線", "who": "佐藤"},
+            "first_report": {"at": "2026-11-20T18:00:00.000000+00:00", "who": "田中", "to": "責任者"},
+            "isolate": {"at": "2026-11-23T10:00:00.000000+09:00", "what": "全台", "extent": "whole", "how": "遮断",
+                        "who": "佐藤", "note": "123456789018"},
         }.items():  # fmt: skip
             case.append(f"record.{kind}", body, src="typed", item="PC-1")
+        for at, what in (("2026-11-20T09:00:00.000001+09:00", "誤記"), ("2026-11-21T02:59:59.000000+09:00", "警告")):
+            case.append("record.first_sign", {"at": at, "what": what}, src="typed")
+        early = {"at": "2026-11-21T01:00:00.000000+09:00", "what": "1 台", "extent": "partial", "how": "x", "who": "y"}
+        case.append("record.isolate", early, src="typed")
         for number, status in enumerate(("done", "partial")):
             begin = {
                 "source": "/dev/sdb",
@@ -274,6 +283,8 @@ def test_the_browser_and_the_pdf_say_the_same(tmp_path, language, verified):
     for name in ("people", "checkpoints", "gaps", "late", "coverage"):
         assert shown[name] == facts[name], name
     assert len(shown["gaps"]) == 1
+    assert shown["incident"] == facts["classified"] + facts["course"]
+    assert len(facts["course"]) == 6
     assert [row[1] for row in shown["facts"]] == [row[1] for row in facts["case"]]
     assert [row[:10] for row in shown["exhibits"]] == [row[:10] for row in facts["exhibits"]]
     assert [[row[0], row[1], row[3]] for row in shown["images"]] == [
