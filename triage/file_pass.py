@@ -21,7 +21,7 @@ from preserve.volumes import open_volumes
 from triage import carving, extractors
 from triage.extractors import binary, plain
 from triage.extractors.model import HEAD_SIZE, Context, Decision, Limits, Problem
-from triage.judge import Judge
+from triage.judge import Judge, judge_name
 from triage.masking import mask_number, mask_text
 from triage.raw_hits import Window, window_text
 from triage.text import Text
@@ -330,9 +330,7 @@ class FilePass:
     def _names(self, task: NameTask) -> TaskResult:
         def judged() -> Iterator[tuple[int, Verdicts]]:
             for owner, name in task.names:
-                judge = Judge()
-                judge.feed(Text(name, encoding="utf-8", kind="name"))
-                yield owner, judge.finish()
+                yield owner, judge_name(name)
 
         return self._result(judged())
 

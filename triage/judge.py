@@ -49,14 +49,14 @@ from triage.rivals import RIVALS, rivals_of
 from triage.running_text import RunningText
 from triage.strata import Share
 from triage.tables import Tables, outside_cells
+from triage.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from triage.mynumber import Form
-    from triage.text import Text
 
-__all__ = ["REJECTIONS", "Confidence", "Judge", "Judged", "Reason", "Verdicts"]
+__all__ = ["REJECTIONS", "Confidence", "Judge", "Judged", "Reason", "Verdicts", "judge_name"]
 
 _TAIL_CHARS = 240
 
@@ -299,6 +299,17 @@ class _Findings(Sequence[Judged]):
             reasons += [Reason(f"rival_{code}", *RIVALS[code]) for code in rivals_of(digits) if code in SPOKEN_RIVALS]
         reasons.append(Reason("check_digit", "検査数字が合う", "the check digit is right"))
         return tuple(reasons)
+
+
+def judge_name(name: str) -> Verdicts:
+    """The verdicts on a file's name; where it shows nothing, underscores divide fields: 「通知カード_1234-…_1.jpg」."""
+    for one in (name, name.replace("_", "、")):
+        judge = Judge()
+        judge.feed(Text(one, encoding="utf-8", kind="name"))
+        verdicts = judge.finish()
+        if verdicts.judged:
+            break
+    return verdicts
 
 
 def _column_letters(column: int) -> str:

@@ -27,7 +27,7 @@ NUMBER_WORDS = (
     "my num", "個人 No", "個人ナンバー", "コジンバンゴウ", "コジンバンゴー", "kojin bango", "kojin bangou",
     "kojin bangoo", "kojin number", "kojin no", "individual number", "personal number",
     "social security and tax number", "個番", "マイナ番号", "共通番号", "税番号", "本人番号",
-    "特定個人識別番号", "個人識別番号",
+    "特定個人識別番号", "個人識別番号", "マイ no",
 )  # fmt: skip
 FORM_WORDS = (
     "特定個人情報", "通知カード", "源泉徴収票", "支払調書", "扶養控除等", "扶養控除等申告書", "給与支払報告書",
@@ -38,7 +38,7 @@ FORM_WORDS = (
 OTHER_WORDS = (
     "法人番号", "法人等番号", "インボイス", "登録番号", "適格請求書", "事業者番号", "会社番号", "運転免許",
     "免許証", "免許番号", "免許", "書留", "特定記録", "レターパック", "ゆうパック", "ゆうメール", "宅急便",
-    "宅配便", "ヤマト", "佐川", "クロネコ", "ライセンスキー", "プロダクトキー", "シリアルキー", "認証キー",
+    "宅配便", "fedex", "dhl", "ヤマト", "佐川", "クロネコ", "ライセンスキー", "プロダクトキー", "シリアルキー", "認証キー",
     "注文", "受注", "発注", "オーダー", "オーダ", "order", "伝票", "追跡", "問い合わせ", "問合せ", "問合わせ",
     "お問合せ", "送り状", "荷物", "配送", "配達", "出荷", "貨物", "tracking", "waybill", "shipment", "parcel",
     "口座", "銀行", "account", "acct", "商品", "製品", "品番", "型番", "部品", "product", "item", "sku", "jan",
@@ -212,6 +212,10 @@ _EITHER = re.compile(
     rf"(?:{_word('個人番号')}[\s（(]*(?:又は|または|若しくは|もしくは|及び|・|/|／|or)[\s]*{_word('法人番号')}[)）]?"
     rf"|{_word('法人番号')}[\s（(]*(?:又は|または|若しくは|もしくは|及び|・|/|／|or)?[\s]*[（(]?{_word('個人番号')}[)）]?)",
 )
+# 「個人番号［基礎年金番号］」 on forms of social insurance: twelve digits are the My Number, ten the other.
+_EITHER_PENSION = re.compile(
+    rf"{_word('個人番号')}\s?[\[［(（〔](?:又は|または)?{_word('基礎年金番号')}[\]］)）〕]"
+)
 # Any other word that ends like the name of a number.
 _GENERIC = re.compile(
     r"[一-鿿々ァ-ヶーA-Za-z0-9]{1,12}(?:番号|ナンバー|コード|[Nn][Oo]\.?|NO\.?|№|ID|id)\Z|(?:^|[^A-Za-z])(?:[Ii][Dd]|[A-Za-z]{2,20}[_-]?(?:[Ii]d|ID|[Nn]o|NO|[Nn]um|[Nn]umber|[Cc]ode|_cd|CD))\Z",
@@ -234,12 +238,16 @@ def find_labels(content: str, start: int = 0, end: int | None = None) -> list[Hi
     """All words in a window, ascending; a field for 個人番号 or 法人番号 counts as one for the My Number."""
     stop = len(content) if end is None else end
     hits = _ALL.find(content, start, stop)
-    if any(hit.kind == "other" and hit.word == "法人番号" for hit in hits):
-        for match in _EITHER.finditer(content, start, stop):
-            low, high = match.span()
-            hits = [hit for hit in hits if hit.end <= low or hit.start >= high]
-            hits.append(Hit(low, high, "number", "個人番号又は法人番号"))
-        hits.sort(key=lambda hit: hit.start)
+    for beside, pattern, word in (
+        ("法人番号", _EITHER, "個人番号又は法人番号"),
+        ("基礎年金", _EITHER_PENSION, "個人番号[基礎年金番号]"),
+    ):
+        if any(hit.kind == "other" and hit.word == beside for hit in hits):
+            for match in pattern.finditer(content, start, stop):
+                low, high = match.span()
+                hits = [hit for hit in hits if hit.end <= low or hit.start >= high]
+                hits.append(Hit(low, high, "number", word))
+            hits.sort(key=lambda hit: hit.start)
     return hits
 
 

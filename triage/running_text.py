@@ -45,6 +45,7 @@ from triage.surroundings import (
     QUOTED,
     connected,
     field_label,
+    has_own_name,
     header_line,
     is_topic,
     key_before,
@@ -87,6 +88,7 @@ _CHECKING_CALL = re.compile(
     r"(?:valid|verif|check|assert|expect|should|mock|fixture|dummy)[A-Za-z0-9_.]*\([^()\n]{0,40}[\"'`]?\Z",
     re.IGNORECASE,
 )
+_COUNTED = re.compile(r"[1-9１-９①-⑨](?![0-9０-９])")
 _ONLY_LABELLED = frozenset(("kanji", "loose", "boxes", "odd"))
 # What touches the digits may be their label: mynumber123…, ?my_number=123…
 _MAY_BE_LABEL = frozenset(("word", "url", "clock", "negative", "amount"))
@@ -230,6 +232,9 @@ class RunningText:
         after = text.content[written.end : written.end + _AFTER_CHARS]
         hits, behind = find_labels(before), find_labels(after)
         evidence = _plain_evidence(piece, written, before, after) | _topics(stream, before, hits, behind)
+        if evidence & FORM_ON_LINE:
+            # 「通知カード_1234-….jpg」: the name of a file is the form's title, as good as a line of text.
+            evidence &= ~FILE_NAME
         named = [hit for hit in hits if hit.kind in ("number", "other")]
         nearest = named[-1] if named else None
         behind_label = label_behind(after, behind)
@@ -263,15 +268,19 @@ class RunningText:
         if behind_label is not None or (direct and nearest):
             evidence |= OTHER_NEAR
         if nearest is None or direct:
-            return Weighed(evidence, "")
+            named_so = nearest is None and has_own_name(before[len(before) - line_length :])
+            return Weighed(evidence | (OTHER_NEAR if named_so else 0), "")
         gap = before[nearest.end :]
         if nearest.kind == "number" and _COMPOUND_TOPIC.match(gap):
             # 「マイナンバー関係書類」, 「個人番号利用事務」: what the text is about.
             return Weighed(evidence, "")
         if nearest.kind == "other":
             return Weighed(evidence | (OTHER_NEAR if len(gap) <= min(30, line_length) else 0), "")
+        if has_own_name(gap.rpartition("\n")[2]):
+            return Weighed(evidence | OTHER_NEAR, "")
         if len(gap) <= 120 and "\n\n" not in gap and not HAS_DIGITS.search(gap):
-            return Weighed(evidence | LABEL_NEAR, nearest.word)
+            # In a name of a few words, all of them speak of the same thing.
+            return Weighed(evidence & ~FILE_NAME | LABEL_NEAR, nearest.word)
         return Weighed(evidence, "")
 
     def _carried(self, piece: Piece, written: Written, before: str) -> Label | None:
@@ -393,6 +402,7 @@ def with_loose(content: str, found: list[Written | Refused], labels: list[Hit]) 
     """Add what only a label makes readable: separators of several characters, numbers over two lines."""
     extra: list[Written | Refused] = []
     starts = [item.start for item in found]
+    replaced: set[int] = set()
     for hit in labels:
         if short := _JSON_NUMBER.match(content, hit.end):
             extra.append(Written(short.start(1), short.end(1), short[1].zfill(12), "lost_zero"))
@@ -400,15 +410,24 @@ def with_loose(content: str, found: list[Written | Refused], labels: list[Hit]) 
         between = CONNECTING.match(content, hit.end, hit.end + 60)
         begin = between.end() if between else hit.end
         match = LOOSELY_WRITTEN.match(content, begin, begin + 100)
+        counted = match is None and _COUNTED.match(content, hit.end) is not None
+        if counted:
+            # 「個人番号１|1|2|…」: the digit that touches the label counts persons.
+            between = CONNECTING.match(content, hit.end + 1, hit.end + 60)
+            begin = between.end() if between else hit.end + 1
+            match = LOOSELY_WRITTEN.match(content, begin, begin + 100)
         if match is None:
             continue
         low, high = match.span()
         near = bisect_left(starts, high)
         if near and found[near - 1].end > low:
-            continue
+            if not counted or not isinstance(found[near - 1], Refused):
+                continue
+            replaced.add(near - 1)
         extra.append(Written(low, high, ascii_digits(match[0]), "loose"))
     if extra:
-        found = sorted([*found, *extra], key=lambda item: item.start)
+        kept = [item for index, item in enumerate(found) if index not in replaced] if replaced else found
+        found = sorted([*kept, *extra], key=lambda item: item.start)
     return found
 
 

@@ -45,6 +45,13 @@ _TAG_KEY = re.compile(r"<([A-Za-z_:一-鿿々ァ-ヶー][^\s<>/]{0,60})(?:\s[^<>
 _WORD_KEY = re.compile(
     r"([一-鿿々ァ-ヶーA-Za-z0-9]{1,12}(?:番号|ナンバー|コード|[Nn]o\.?|NO\.?|№|ID|\b[Ii]d))[ \t\u3000.．]{0,3}\Z"
 )
+# A name of the number's own that no list holds: 「お預り番号 」, "Case # ", "Meeting ID: ", "Ref. ".
+_OWN_NAME = re.compile(
+    r"(?:[A-Za-z]{2,20}[ ._-]?(?:#|[Nn]o\b\.?|NO\b\.?|I[Dd]\b|[Rr]ef\b\.?|[Nn]umber\b|[Cc]ode\b|[Kk]ey\b)|\bRef\.?"
+    r"|[ぁ-んァ-ヶー一-鿿々A-Za-z]{0,9}[ァ-ヶー一-鿿々A-Za-zぁ-ん](?<![のこそ記該桁])"
+    r"(?:番号|コード|ナンバー|[Nn][Oo]\b\.?|I[Dd]\b|№|[#＃]))"
+    r"[ \t\u3000]{0,2}[:：=＝]?[ \t\u3000]{0,3}\Z"
+)
 LOOSELY_WRITTEN = re.compile(f"[{DIGIT}](?:[{BOX_SEPARATOR}]{{0,5}}+[{DIGIT}]){{11}}(?![{BOX_SEPARATOR}]?[{DIGIT}])")
 DELIMITERS = (",", "\t", ";", "|")
 QUOTED = re.compile(r'"[^"\n]*"')
@@ -157,6 +164,11 @@ def key_before(line: str) -> str:
                 continue
     match = _TAG_KEY.search(line[-200:]) or _KEY.search(line[-64:]) or _WORD_KEY.search(line[-40:])
     return match[1] if match is not None else ""
+
+
+def has_own_name(line: str) -> bool:
+    """Whether `line`, which ends at a number, ends with words that name that number."""
+    return _OWN_NAME.search(line[-40:]) is not None
 
 
 def _screen_width(string: str) -> int:
