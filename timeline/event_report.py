@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from chain_of_custody.entries import FileHash
 from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.masking import mask_text
-from timeline import questions, times
+from timeline import incident_marks, questions, times
 from timeline.filters import Filter, event_of
 from timeline.kinds import sentence
 from timeline.marks import Notebook
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from chain_of_custody.case import Case
     from chain_of_custody.errors import Language
+    from timeline.incident_marks import IncidentMark
     from timeline.marks import Mark
     from timeline.store import Store
 
@@ -166,11 +167,13 @@ def render(
     policy = f"default-src 'none'; style-src 'sha256-{_digest(style)}'; base-uri 'none'; form-action 'none'"
     heading = mask_text(title) or say("時系列報告書", "Timeline report")
     corrected = _corrected(store, rows)
+    moments = incident_marks.of_case(case.path)
     parts = [
         f'<header><p class="case">{_h(mask_text(case.name))}</p><h1>{_h(heading)}</h1>{_facts(case, rows, asked, zone, say, left_out)}</header>',
         _how_to_read(rows, say, corrected=bool(corrected)),
+        _incident(moments, zone, say),
         (
-            f"<section><h2>{say('いつ、何が多かったか', 'When, and how much')}</h2>{_density(rows, families, zone, say)}"
+            f"<section><h2>{say('いつ、何が多かったか', 'When, and how much')}</h2>{_density(rows, families, moments, zone, say)}"
             f'<div class="pair">{_by_kind(rows, say)}{_by_hour(rows, zone, say)}</div></section>'
         ),
         f"<section><h2>{say('事象の一覧', 'The events')}</h2>{_table(rows, families, marks, corrected, zone, say)}</section>",
@@ -297,8 +300,57 @@ def _how_to_read(rows: Sequence[Mapping[str, Any]], say: _Words, *, corrected: b
     return f'<section class="read"><h2>{say("読み方", "How to read this")}</h2><ul>{"".join(f"<li>{_h(line)}</li>" for line in lines)}</ul></section>'
 
 
-def _density(rows: Sequence[Mapping[str, Any]], families: Mapping[str, int], zone: str, say: _Words) -> str:
-    """Events over time, stacked by family."""
+def _incident(moments: Sequence[IncidentMark], zone: str, say: _Words) -> str:
+    """First sign, report and isolation with the times between them; nothing where nobody recorded any."""
+    if not moments:
+        return ""
+    head = "".join(
+        f"<th>{_h(one)}</th>"
+        for one in (say("時刻", "time"), *incident_marks.heads(say.language), say("台帳", "ledger"))
+    )
+    lines = []
+    for number, one in enumerate(moments, 1):
+        name, said, spans = one.in_words(say.language)
+        cells = (_moment(one.ns, zone, precision_ns=times.NS), f"{number}. {name}", said, *spans, f"#{one.seq}")
+        lines.append(f"<tr>{''.join(f'<td>{_h(cell)}</td>' for cell in cells)}</tr>")
+    words = say(
+        f"台帳に人が記録した時刻です。資料の事象ではありません。時刻は {zone} で示します。図の番号は下の表の番号です。",
+        f"Times that people recorded in the ledger, not events of a source, shown in {zone}. The chart has their numbers.",
+    )
+    return (
+        f"<section><h2>{say('兆候・報告・隔離', 'Signs, reports, isolation')}</h2><p>{_h(words)}</p>"
+        f'<div class="scroll"><table class="incident"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div></section>'
+    )
+
+
+def _incident_lines(
+    moments: Sequence[IncidentMark], first: int, last: int, width: int, base: int, say: _Words
+) -> tuple[str, str]:
+    """The moments that lie within the chart as numbered lines, and what is said of those outside."""
+    inside = [(number, one) for number, one in enumerate(moments, 1) if first <= one.ns < last]
+    drawn = "".join(
+        f'<g class="moment"><title>{escape(one.in_words(say.language)[0])}</title>'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="10" y2="{base}"/>'
+        f'<text x="{x:.1f}" y="9" text-anchor="{"start" if x < width / 2 else "end"}">{number}</text></g>'
+        for number, one in inside
+        for x in [(one.ns - first) / max(last - first, 1) * width]
+    )
+    outside = len(moments) - len(inside)
+    note = say(
+        f"{outside} 件の時刻(兆候・報告・隔離)は、図の期間の外です。",
+        f"{outside} of the recorded moments (signs, reports, isolation) lie outside the span of this chart.",
+    )
+    return drawn, f"<p>{_h(note)}</p>" if outside else ""
+
+
+def _density(
+    rows: Sequence[Mapping[str, Any]],
+    families: Mapping[str, int],
+    moments: Sequence[IncidentMark],
+    zone: str,
+    say: _Words,
+) -> str:
+    """Events over time, stacked by family, with the moments of the incident."""
     timed = [(row["time_ns"], _family(row, families)) for row in rows if row["time_ns"] is not None]
     if not timed:
         return ""
@@ -330,11 +382,12 @@ def _density(rows: Sequence[Mapping[str, Any]], families: Mapping[str, int], zon
         for family, place in families.items()
         if place < _MOST_FAMILIES
     )
+    lines, outside = _incident_lines(moments, first, last, width, base, say)
     label = say(f"{len(timed):,} 件の時間分布", f"{len(timed):,} events over time")
     return (
         f'<figure><figcaption>{legend}</figcaption><svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
         f'<line class="grid" x1="0" x2="{width}" y1="18" y2="18"/><text x="0" y="13">{most:,}</text>{drawn}'
-        f'<line class="axis" x1="0" x2="{width}" y1="{base}" y2="{base}"/>{ticks}</svg></figure>'
+        f'<line class="axis" x1="0" x2="{width}" y1="{base}" y2="{base}"/>{ticks}{lines}</svg>{outside}</figure>'
     )
 
 

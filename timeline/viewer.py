@@ -30,7 +30,7 @@ import numpy as np
 
 from chain_of_custody.errors import HozenError, UsageError
 from chain_of_custody.masking import mask_text
-from timeline import questions, times
+from timeline import incident_marks, questions, times
 from timeline.filters import checked_zone, event_of, moment
 from timeline.kinds import sentence, sentences
 from timeline.store import EVENT_COLUMNS
@@ -165,6 +165,7 @@ class Viewer:
             "language": self.language,
             "notes": self.notebook is not None,
             "marks": self._marks(),
+            "incident": [one.to_json() for one in incident_marks.of_case(self.store.home.parent)],
             "damaged": [mask_text(one) for one in self.store.damaged],
         }
 

@@ -7,7 +7,7 @@
       keys: "/ 検索 · j k 移動 · Enter 詳細 · m しるし · + − 0 拡大縮小 · ? 操作", events: (n) => `${n} 件`, facet_kind: "種別", facet_source: "資料", facet_host: "機器", facet_state: "状態",
       clear: "解除", more: (n) => `あと ${n} 件を表示`, less: "少なく表示", find: "この中を探す", linear: "目盛: 等間隔", log: "目盛: 対数",
       outside: (n) => `表示期間の外に ${n} 件あります(時計の誤り・初期値かもしれません)。`, show_all: "全期間を表示", empty: "条件に合う事象はありません。", reset: "条件をすべて解除",
-      marks: "しるし", no_time: (n) => `ほかに時刻を読めない記録が ${n} 件あります`, unknown: "時間帯不明", live: "現存", deleted: "削除済み", carved: "断片から復元", snapshot: "シャドウコピー",
+      marks: "しるし", incident: "兆候・報告・隔離", no_time: (n) => `ほかに時刻を読めない記録が ${n} 件あります`, unknown: "時間帯不明", live: "現存", deleted: "削除済み", carved: "断片から復元", snapshot: "シャドウコピー",
       original: "原本表記", utc: "解釈した UTC", local: "表示の時刻", precision: "記録の細かさ", zone: "時間帯", clock: "時計", corrected: "補正後の範囲", order: "資料内の順", which: "時刻の意味",
       about: "記録", record: "記録番号", actor: "行為者", host: "機器", path: "対象", bytes: "バイト数", state: "状態", parser: "読み手", id: "事象の番号", layers: "所在(層)", data: "そのほかの項目", raw: "記録をそのまま表示",
       basis: { format: "形式が定める", declared: "調査者の申告", registry: "機器の設定", none: "分からない" }, host_clock: "機器の時計", note: "メモ", note_hint: "台帳に署名付きで記録します。取消しも記録に残ります。", save: "しるしとメモを記録",
@@ -21,7 +21,7 @@
       keys: "/ search · j k move · Enter detail · m mark · + − 0 zoom · ? keys", events: (n) => `${n} events`, facet_kind: "KIND", facet_source: "SOURCE", facet_host: "HOST", facet_state: "STATE",
       clear: "clear", more: (n) => `show ${n} more`, less: "show fewer", find: "find here", linear: "scale: linear", log: "scale: log",
       outside: (n) => `${n} events lie outside the span shown (wrong clocks or defaults, perhaps).`, show_all: "show the whole span", empty: "No event fits.", reset: "clear all filters",
-      marks: "MARKS", no_time: (n) => `${n} more records have no readable time`, unknown: "zone unknown", live: "live", deleted: "deleted", carved: "carved", snapshot: "shadow copy",
+      marks: "MARKS", incident: "SIGNS, REPORTS, ISOLATION", no_time: (n) => `${n} more records have no readable time`, unknown: "zone unknown", live: "live", deleted: "deleted", carved: "carved", snapshot: "shadow copy",
       original: "As recorded", utc: "Read as UTC", local: "As shown", precision: "Resolution", zone: "Zone", clock: "Clock", corrected: "Corrected", order: "Order in source", which: "Which time",
       about: "RECORD", record: "Record", actor: "Actor", host: "Host", path: "Object", bytes: "Bytes", state: "State", parser: "Reader", id: "Event", layers: "WHERE IT LIES", data: "OTHER FIELDS", raw: "the record as it is",
       basis: { format: "the format says", declared: "declared by the examiner", registry: "the machine's setting", none: "nobody knows" }, host_clock: "the machine's clock", note: "NOTE", note_hint: "Goes into the ledger, signed. Taking it back is recorded, too.", save: "Record mark and note",
@@ -162,6 +162,13 @@
       const x = at(mark.time);
       if (x >= 0 && x <= width) root.append(svg("path", { class: "mark", d: `M${x - 4} 2h8l-4 7z` }));
     }
+    for (const one of meta.incident) {
+      const x = at(one.time), said = one[s.lang];
+      if (x < 0 || x > width) continue;
+      const group = svg("g", { class: one.superseded ? "moment old" : "moment" }), left = x < width / 2;
+      group.append(svg("title", {}, `${said.name} ${said.said}`), svg("line", { x1: x, x2: x, y1: 12, y2: base }), svg("text", { x: left ? x + 3 : x - 3, y: 11, "text-anchor": left ? "start" : "end" }, String(meta.incident.indexOf(one) + 1)));
+      root.append(group);
+    }
     if (s.open && s.open.ns) { const x = at(s.open.ns); if (x >= 0 && x <= width) root.append(svg("line", { class: "here", x1: x, x2: x, y1: 8, y2: base })); }
     $("total").textContent = t().events(num(view.total)) + (view.searched < 1 ? ` … ${t().searching}` : "");
     $("range").textContent = `${view.from_text} – ${view.to_text}  ${s.zone}`;
@@ -253,7 +260,8 @@
   const familyOf = (kind) => { const at = meta.families.indexOf(kind.split(".")[0]); return at >= 0 ? at : meta.families.length - 1; };
   function marks() {
     const found = Object.entries(meta.marks);
-    $("marks").replaceChildren(...(found.length ? [el("section", { class: "facet" }, el("header", {}, el("h2", {}, `${t().marks} ${found.length}`)), found.map(([id, mark]) => el("button", { class: "item", title: mark.note, onclick: () => { openEvent(id); if (mark.time) goTo({ ns: mark.time }); } }, el("b", {}, "●"), el("small", {}, mark.time ? stamp(BigInt(mark.time)).slice(0, 16) : id), mark.note)))] : []));
+    const moments = meta.incident.map((one, place) => { const said = one[s.lang]; return el("button", { class: "item moment", title: said.said, onclick: () => goTo({ ns: one.time }) }, el("b", {}, String(place + 1)), el("small", {}, stamp(BigInt(one.time)).slice(0, 16)), `${said.name} `, el("small", {}, said.spans[0] ? `+ ${said.spans[0]}`.replace("+ −", "− ") : "")); });
+    $("marks").replaceChildren(...(moments.length ? [el("section", { class: "facet" }, el("header", {}, el("h2", {}, t().incident)), moments)] : []), ...(found.length ? [el("section", { class: "facet" }, el("header", {}, el("h2", {}, `${t().marks} ${found.length}`)), found.map(([id, mark]) => el("button", { class: "item", title: mark.note, onclick: () => { openEvent(id); if (mark.time) goTo({ ns: mark.time }); } }, el("b", {}, "●"), el("small", {}, mark.time ? stamp(BigInt(mark.time)).slice(0, 16) : id), mark.note)))] : []));
   }
 
   // ---- table ----
