@@ -440,7 +440,7 @@ def _first_run(
     return np.where(bad, -1, offset), np.where(bad, 0, length)
 
 
-def _texts(block: NDArray[np.uint8], first_unit: NDArray[np.int64], units: NDArray[np.int64]) -> list[str]:
+def decoded_names(block: NDArray[np.uint8], first_unit: NDArray[np.int64], units: NDArray[np.int64]) -> list[str]:
     """UTF-16 names out of the batch, decoded together; '/' and lone surrogates are escaped as `preserve.ntfs` does."""
     flat = block.reshape(-1).view("<u2")
     total = int(units.sum())
@@ -477,7 +477,7 @@ def _add_names(
     who, attribute, parent, sequence, space, times, size, unit, units = _joined(parts)
     order = np.argsort(who, kind="stable")
     who = who[order]
-    found.name_texts += _texts(block, unit[order], units[order])
+    found.name_texts += decoded_names(block, unit[order], units[order])
     found.names.append(
         (
             owner[who],
@@ -505,7 +505,7 @@ def _add_streams(
     order = np.argsort(who, kind="stable")
     who = who[order]
     inside = inside[order]
-    found.stream_texts += _texts(block, unit[order], units[order])
+    found.stream_texts += decoded_names(block, unit[order], units[order])
     place = np.where(inside >= 0, numbers[who] * block.shape[1] + inside, -1)
     columns = (kind, attribute, flags, size, valid)
     found.streams.append((owner[who], *(column[order] for column in columns), place, cluster[order], clusters[order]))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from chain_of_custody.errors import EvidenceError
+from preserve import wof
 from preserve.file_times import NtfsTimes
 from preserve.filesystem import ORPHANS, FileEntry, FileId, FileReader, Run, join_path
 from preserve.image import Problem, Range
@@ -42,7 +43,6 @@ _MOST_EXTENSIONS = 20_000  # records in one attribute list
 _LARGEST_LIST = 16 << 20  # bytes of one attribute list
 _LARGEST_INDEX = 256 << 20  # bytes of one folder's index that are searched for stale names
 _MOST_STALE = 1_000_000
-_WOF = 0x80000017  # reparse tag of files compressed by CompactOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,40 @@ def undo_fixups(block: NDArray[np.uint8], sector_size: int) -> NDArray[np.bool_]
     return good
 
 
+def slack_hits(block: NDArray[np.uint8], owners: NDArray[np.uint64], sector_size: int) -> NDArray[np.bool_]:
+    """Which 8-byte words of index blocks (one a row) could begin a $FILE_NAME behind the entries in use.
+
+    Such a word names the folder itself, whose record number `owners` has for each row, as the parent. The fixups of
+    `block` are undone in place; blocks that are none give nothing.
+    """
+    signed = (block[:, :4] == np.frombuffer(b"INDX", dtype=np.uint8)).all(axis=1)
+    signed &= undo_fixups(block, sector_size)
+    words = block.view("<u8")
+    used = block[:, 28:32].view("<u4")[:, 0].astype(np.int64) + 24
+    hits: NDArray[np.bool_] = (words & np.uint64(_RECORD_BITS)) == owners[:, None]
+    hits &= signed[:, None]
+    # The last entry in use is an end mark of 16 bytes; what is cut from the list begins there.
+    hits &= (np.arange(words.shape[1]) * 8 - 16)[None, :] >= used[:, None] - 16
+    return hits
+
+
+def _undo_fixups_of_one(record: bytearray, sector_size: int) -> bool:
+    """What `undo_fixups` does, for a single record: arrays do not pay for one."""
+    stride = min(sector_size, 512)
+    sectors = len(record) // stride
+    at = int.from_bytes(record[4:6], "little")
+    if int.from_bytes(record[6:8], "little") != sectors + 1 or not 8 <= at <= stride - 2 - 2 * (sectors + 1):
+        return False
+    mark = record[at : at + 2]
+    for sector in range(sectors):
+        tail = stride * (sector + 1) - 2
+        if record[tail : tail + 2] != mark:
+            return False
+        source = at + 2 + 2 * sector
+        record[tail : tail + 2] = record[source : source + 2]
+    return True
+
+
 class Name(NamedTuple):
     """A $FILE_NAME: the folder it stands in, the name, its namespace (2: DOS), four FILETIME values."""
 
@@ -340,10 +374,10 @@ class NtfsFileSystem:
     def _parse_raw(self, raw: bytes, number: int) -> Record | None:
         if len(raw) < self.geometry.record_size or raw[:4] != b"FILE":
             return None
-        block = np.frombuffer(raw, dtype=np.uint8).copy().reshape(1, -1)
-        if not undo_fixups(block, self.geometry.sector_size)[0]:
+        block = bytearray(raw)
+        if not _undo_fixups_of_one(block, self.geometry.sector_size):
             return None
-        return parse_record(block.tobytes(), number)
+        return parse_record(bytes(block), number)
 
     def record(self, number: int) -> Record | None:
         """File record `number`, or None where it is not there or damaged."""
@@ -404,7 +438,7 @@ class NtfsFileSystem:
         """Bytes of a non-resident, uncompressed attribute; holes and what was never written are zeros."""
         cluster = self.geometry.cluster_size
         size = max(0, min(size, attribute.size - offset))
-        buffer = bytearray(size)
+        buffer: bytearray | None = None
         end = min(offset + size, attribute.valid_size)
         for first, place, count in attribute.runs:
             start = max(offset, first * cluster)
@@ -412,7 +446,13 @@ class NtfsFileSystem:
             if start >= stop or place < 0:
                 continue
             data = self.volume.read_at(place * cluster + start - first * cluster, stop - start)
+            if len(data) == size:
+                return data  # all of it in one run
+            if buffer is None:
+                buffer = bytearray(size)
             buffer[start - offset : start - offset + len(data)] = data
+        if buffer is None:
+            return bytes(size)
         return bytes(buffer)
 
     def open(self, file_id: FileId) -> FileReader:
@@ -427,7 +467,20 @@ class NtfsFileSystem:
                 f"ファイルレコード {number} に内容がありません",
                 f"file record {number} holds no such content",
             )
-        return _NtfsReader(self, found, file_id)
+        reader = _NtfsReader(self, found, file_id)
+        if found.kind == DATA and not found.name and record is not None:
+            return self._behind_reparse(record, reader, file_id)
+        return reader
+
+    def _behind_reparse(self, record: Record, reader: FileReader, file_id: FileId) -> FileReader:
+        """The content that a reparse point of the Windows overlay filter stands for; `reader` for all other files."""
+        attributes = self._join(record)
+        reparse = next((one.data for one in attributes if one.kind == REPARSE_POINT and one.data), b"")
+        algorithm = wof.algorithm_of(reparse)
+        stored = next((one for one in attributes if one.kind == DATA and one.name == wof.STREAM), None)
+        if algorithm is None or stored is None or not wof.is_readable():
+            return reader
+        return wof.WofReader(_NtfsReader(self, stored, file_id), reader.size, algorithm)
 
     def _tsk_file(self, number: int) -> object:
         """The file in The Sleuth Kit, for LZNT1."""
@@ -538,28 +591,27 @@ class NtfsFileSystem:
         joined = self._join(record)
         return next((one for one in joined if one.kind == INDEX_ALLOCATION and one.name == "$I30"), None)
 
+    def index_bytes(self, index: Attribute) -> Iterator[bytes]:
+        """The index blocks of a folder, as they are on the medium, some MiB of whole blocks at a time."""
+        size = self.geometry.index_size
+        for at in range(0, min(index.size, _LARGEST_INDEX), _BATCH // size * size):
+            raw = self._read_runs(index, at, _BATCH // size * size)
+            count = len(raw) // size
+            if not count:
+                break
+            yield raw[: count * size]
+
     def stale_names(self, number: int, index: Attribute) -> list[StaleName]:
         """Names in the slack of a folder's index blocks: what was deleted or renamed, and not overwritten since.
 
         An index entry is: reference, entry length, content length, flags, then a $FILE_NAME whose first 8 bytes name
         this folder as the parent.
         """
-        size = self.geometry.index_size
         found: list[StaleName] = []
-        for at in range(0, min(index.size, _LARGEST_INDEX), _BATCH // size * size):
-            raw = self._read_runs(index, at, _BATCH // size * size)
-            count = len(raw) // size
-            if not count:
-                break
-            block = np.frombuffer(raw[: count * size], dtype=np.uint8).reshape(count, size).copy()
-            signed = (block[:, :4] == np.frombuffer(b"INDX", dtype=np.uint8)).all(axis=1)
-            signed &= undo_fixups(block, self.geometry.sector_size)
-            words = block.view("<u8")
-            used = block[:, 28:32].view("<u4")[:, 0].astype(np.int64) + 24
-            hits = (words & np.uint64(_RECORD_BITS)) == np.uint64(number)
-            hits &= signed[:, None]
-            # The last entry in use is an end mark of 16 bytes; what is cut from the list begins there.
-            hits &= (np.arange(words.shape[1]) * 8 - 16)[None, :] >= used[:, None] - 16
+        for raw in self.index_bytes(index):
+            block = np.frombuffer(raw, dtype=np.uint8).reshape(-1, self.geometry.index_size).copy()
+            owners = np.full(len(block), number, dtype=np.uint64)
+            hits = slack_hits(block, owners, self.geometry.sector_size)
             for row, word in np.argwhere(hits).tolist():
                 entry = block[row, word * 8 - 16 :].tobytes() if word >= 2 else b""
                 name = _parse_file_name(entry[16:])
@@ -673,8 +725,10 @@ class NtfsFileSystem:
         reparse = next((a.data for a in attributes if a.kind == REPARSE_POINT and a.data), b"")
         if len(reparse) >= 4 and not one.name and one.kind == DATA:
             tag = int.from_bytes(reparse[:4], "little")
-            if tag == _WOF:
-                entry.compressed, entry.on_disk, entry.unsupported = True, False, "compressed by CompactOS (WOF)"
+            if tag == wof.TAG:
+                entry.compressed, entry.on_disk, entry.valid_size = True, False, one.size
+                if wof.algorithm_of(reparse) is None or not wof.is_readable():
+                    entry.unsupported = "compressed by CompactOS (WOF)"
             elif tag in (0xA000000C, 0xA0000003) and kind == "file":
                 entry.kind = "symlink"
         if entry.encrypted:

@@ -22,6 +22,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
@@ -655,7 +656,12 @@ def _ending(path: str) -> str:
     """The ending of a name in lower case, empty where it has none that could be one."""
     name = path.rpartition("/")[2].partition(":")[0]
     _, dot, ending = name.rpartition(".")
-    return mask_text(ending.lower()) if dot and 0 < len(ending) <= 12 else ""
+    return _shown_ending(ending.lower()) if dot and 0 < len(ending) <= 12 else ""
+
+
+@lru_cache(maxsize=4096)
+def _shown_ending(ending: str) -> str:
+    return mask_text(ending)
 
 
 def _sources_schema(pa: Any) -> Any:  # noqa: ANN401 - pyarrow has no types

@@ -109,8 +109,10 @@ def build(
 ) -> None:
     """Build a timeline."""
     from preserve.keys import read_keys  # noqa: PLC0415 - `--help` must not load the readers
+    from timeline import arrow  # noqa: PLC0415
     from timeline import build as building  # noqa: PLC0415
 
+    arrow.load_alone()
     settings: dict[str, Any] = {}
     if mappings:
         from timeline.parsers import mapped  # noqa: PLC0415 - only where a mapping is given

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from chain_of_custody.errors import EvidenceError
 from chain_of_custody.masking import mask_text
+from timeline import arrow
 from timeline.event import Event, Problem
 from timeline.found_files import FoundFile, Images, Place, source_file
 from timeline.recognition import LOOK, by_name, recognise
@@ -243,5 +244,6 @@ def masked(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 def start_pass(_: None) -> FilePass:
     """What a worker process calls once (`preserve.workers.Pool`)."""
+    arrow.load_alone()
     by_name()
     return FilePass()

@@ -51,7 +51,17 @@ class _Asked:
             if not signatures and names is None:
                 (self.texts if getattr(parser, "TEXT", False) else self.always).append(parser)
         self.lengths = sorted({len(signature) for signature in self.signed})
+        self.first_bytes = frozenset(signature[0] for signature in self.signed)
         self.any_name = re.compile("|".join(f"(?:{names.pattern})" for names, _ in self.named) or r"(?!)")
+
+    def any_of(self, name: str, head: bytes) -> bool:
+        """Whether `of` gives any; most files of a volume end here."""
+        if self.always or (head and head[0] in self.first_bytes and self._is_signed(head)):
+            return True
+        return self.any_name.fullmatch(name) is not None or (bool(self.texts) and looks_like_text(head))
+
+    def _is_signed(self, head: bytes) -> bool:
+        return any(head[:length] in self.signed for length in self.lengths)
 
     def of(self, name: str, head: bytes) -> list[Parser]:
         found = self.always + self.texts if looks_like_text(head) else list(self.always)
@@ -63,6 +73,7 @@ class _Asked:
 
 
 _CONTROLS = bytes({*range(1, 32), 127} - {9, 10, 12, 13, 27})
+_FIRST_LOOK = 1536  # bytes
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -74,7 +85,12 @@ def looks_like_text(head: bytes) -> bool:
     if zeros > len(head) // 16:
         # UTF-16 without a mark: every other byte of its ASCII characters is NUL.
         return zeros > len(head) // 4 and min(head[::2].count(0), head[1::2].count(0)) * 20 <= zeros
-    return (len(head) - len(head.translate(None, _CONTROLS))) * 33 <= len(head)
+    # The beginning of random bytes has more control characters than text has in the whole head.
+    return all(_controls(part) * 33 <= len(head) for part in (head[:_FIRST_LOOK], head))
+
+
+def _controls(part: bytes) -> int:
+    return len(part) - len(part.translate(None, _CONTROLS))
 
 
 @cache
@@ -93,7 +109,7 @@ def by_name_alone(name: str) -> Recognised:
 
 def asks_for(name: str, head: bytes) -> bool:
     """Whether any parser is to be asked for a file of that name and beginning."""
-    return bool(_asked().of(name.lower(), head))
+    return _asked().any_of(name.lower(), head)
 
 
 def recognise(file: SourceFile) -> Recognised:

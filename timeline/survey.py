@@ -66,12 +66,15 @@ class PlaceSurvey:
         Such a file (compressed, say) is looked at by a worker process, if its name is one that a parser asks for.
         """
         self.files.append(file)
+        self.recognised.append(self.look(file, head, problems))
+
+    def look(self, file: FoundFile, head: bytes | None, problems: list[Problem]) -> Recognised:
+        """Which parsers read a file, by its first bytes as `add` takes them."""
+        name = file.path.rpartition("/")[2]
         if head is None:
-            self.recognised.append(by_name_alone(file.path.rpartition("/")[2]))
-            return
-        if not asks_for(file.path.rpartition("/")[2], head):
-            self.recognised.append(NOTHING)
-            return
+            return by_name_alone(name)
+        if not asks_for(name, head):
+            return NOTHING
         looked = SourceFile(
             file.path,
             file.size,
@@ -80,8 +83,8 @@ class PlaceSurvey:
             state=file.state,
         )
         recognised = recognise(looked)
-        self.recognised.append(recognised)
         problems += recognised.problems
+        return recognised
 
     def listing(self) -> Mapping[str, tuple[FoundFile, ...]]:
         """Files by folder."""

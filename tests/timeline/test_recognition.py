@@ -24,6 +24,10 @@ def test_every_parser_has_a_name_of_its_own():
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)), False),
         (bytes(range(256)) * 4, False),
         (bytes(4096), False),
+        (b"\x01" * 100 + b"2023-11-14 a line of text\n" * 160, True),
+        (b"\x01" * 150 + b"2023-11-14 a line of text\n" * 160, False),
+        (b"2023-11-14 a line of text\n" * 160 + b"\x01" * 150, False),
+        (b"2023-11-14 a line of text\n" * 160 + b"\x01" * 100, True),
         (b"", False),
     ],
 )
@@ -36,6 +40,10 @@ def test_content_counts_before_the_name():
     assert recognise(memory_file("/picture.png", body)).parsers == ("bodyfile",)
     assert recognise(memory_file("/body.txt", bytes(range(256)) * 20)).parsers == ()
     assert not asks_for("a.bin", bytes(range(256)) * 16)
+    assert asks_for("a.bin", b"regf" + bytes(range(256)) * 15)
+    assert asks_for("Security.EVTX", bytes(range(256)) * 16)
+    assert asks_for("a.bin", b"a line\n")
+    assert not asks_for("a.bin", b"")
 
 
 class Named:
