@@ -459,28 +459,24 @@ class NtfsFileSystem:
         """See `FileSystem.open`."""
         _, number, _, kind, attribute_id = file_id
         record = self.record(number)
-        found = None
-        if record is not None:
-            found = next((one for one in self._join(record) if one.kind == kind and one.id == attribute_id), None)
+        attributes = self._join(record) if record is not None else []
+        found = next((one for one in attributes if one.kind == kind and one.id == attribute_id), None)
         if found is None:
             raise EvidenceError(
                 f"ファイルレコード {number} に内容がありません",
                 f"file record {number} holds no such content",
             )
         reader = _NtfsReader(self, found, file_id)
-        if found.kind == DATA and not found.name and record is not None:
-            return self._behind_reparse(record, reader, file_id)
-        return reader
+        return self._behind_reparse(attributes, reader) if found.kind == DATA and not found.name else reader
 
-    def _behind_reparse(self, record: Record, reader: FileReader, file_id: FileId) -> FileReader:
+    def _behind_reparse(self, attributes: Sequence[Attribute], reader: _NtfsReader) -> FileReader:
         """The content that a reparse point of the Windows overlay filter stands for; `reader` for all other files."""
-        attributes = self._join(record)
         reparse = next((one.data for one in attributes if one.kind == REPARSE_POINT and one.data), b"")
         algorithm = wof.algorithm_of(reparse)
         stored = next((one for one in attributes if one.kind == DATA and one.name == wof.STREAM), None)
         if algorithm is None or stored is None or not wof.is_readable():
             return reader
-        return wof.WofReader(_NtfsReader(self, stored, file_id), reader.size, algorithm)
+        return wof.WofReader(_NtfsReader(self, stored, reader.file_id), reader.size, algorithm)
 
     def _tsk_file(self, number: int) -> object:
         """The file in The Sleuth Kit, for LZNT1."""
@@ -821,7 +817,7 @@ class _NtfsReader:
     def __init__(self, fs: NtfsFileSystem, attribute: Attribute, file_id: FileId) -> None:
         self._fs = fs
         self._attribute = attribute
-        self._id = file_id
+        self.file_id = file_id
         self.size = attribute.size
         self._file: object | None = None
 
@@ -838,7 +834,7 @@ class _NtfsReader:
         from preserve import tsk  # noqa: PLC0415
 
         if self._file is None:
-            self._file = self._fs._tsk_file(self._id[1])  # noqa: SLF001
+            self._file = self._fs._tsk_file(self.file_id[1])  # noqa: SLF001
         return tsk.read_file(self._file, offset, size, one.kind, one.id)
 
 
