@@ -686,6 +686,7 @@ class ClockSolver:
         single = np.bincount(intervals.stamp[alive], minlength=stamps.size) == 1
         piece[intervals.stamp[alive]] = intervals.piece[alive]
         piece[~single] = -1
+        piece[self.a_stamp[rejected & np.isfinite(self.a_low) & np.isfinite(self.a_high)]] = -1
         nothing = np.isnan(stamps.reading_s)
         low[nothing], high[nothing] = own_low[nothing], own_high[nothing]
         anchored = any(band.is_bounded for one in pieces for _first, _last, band in one.bands)

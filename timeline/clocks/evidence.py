@@ -151,6 +151,8 @@ class Reading:
     resolution_s: float
     reference_resolution_s: float
     index: int
+    zone_known: bool = True
+    """Whether what was shown carries its offset from UTC; else it is read in the zone of the clock's records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,13 @@ class MediaFile:
     modified_s: float
     created_s: float
     line: int
+    record: str = ""
+    """Event of the timeline that shows it; empty where it comes from a listing."""
+
+    @property
+    def name(self) -> str:
+        """What a ground calls it."""
+        return self.record or f"usb_listing.body:{self.line}"
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from timeline.clocks.solution import Solution
 
 Order = Literal["before", "after", "undeterminable"]
-Ground = Literal["intervals", "log", "relative", "missing", "overlap"]
+Ground = Literal["intervals", "log", "link", "relative", "missing", "overlap"]
 
 
 RELATIVE_MARGIN_S = 0.5
@@ -35,6 +35,7 @@ def pair_order(solution: Solution, pair: Pair) -> OrderAnswer:
 
 def order_of(solution: Solution, a: tuple[int, int], b: tuple[int, int]) -> OrderAnswer:
     """The order of two records, each (source index, row)."""
+    a, b = _first_delivery(solution.case, a), _first_delivery(solution.case, b)
     if a == b:
         return OrderAnswer("undeterminable", "overlap")
     in_log = _log_order(solution.case, a, b)
@@ -46,6 +47,9 @@ def order_of(solution: Solution, a: tuple[int, int], b: tuple[int, int]) -> Orde
         return OrderAnswer("before", "intervals")
     if np.isfinite(high_b) and np.isfinite(low_a) and high_b < low_a:
         return OrderAnswer("after", "intervals")
+    linked, back = _linked(solution.case, a, b), _linked(solution.case, b, a)
+    if linked != back:
+        return OrderAnswer("before" if linked else "after", "link")
     if not (np.isfinite(low_a + high_a) or np.isfinite(low_b + high_b)):
         relative = _relative_order(solution, a, b)
         if relative is not None:
@@ -80,6 +84,44 @@ def _relative_order(solution: Solution, a: tuple[int, int], b: tuple[int, int]) 
     return None
 
 
+def _first_delivery(case: ClockCase, at: tuple[int, int]) -> tuple[int, int]:
+    """Deliveries of one line are one event."""
+    source = case.sources[at[0]]
+    return (at[0], int(source.duplicates[at[1]])) if at[1] < len(source.duplicates) else at
+
+
+def _linked(case: ClockCase, a: tuple[int, int], b: tuple[int, int]) -> bool:
+    """Whether links, and the order inside logs between them, lead from `a` to `b`.
+
+    Windows logs are not used on the way: their lines may stand 5 s out of order.
+    """
+    if not case.links:
+        return False
+    ordered = [source.order == "append" and source.format != "evtx" for source in case.sources]
+    leaving: dict[int, list[tuple[int, tuple[int, int]]]] = {}
+    for link in case.links:
+        leaving.setdefault(link.before[0], []).append((link.before[1], link.after))
+    reached: set[tuple[int, int]] = {a}
+    earliest: dict[int, int] = {}
+    waiting = [a]
+    while waiting:
+        source, row = waiting.pop()
+        if (source, row) == b and (source, row) != a:
+            return True
+        if ordered[source]:
+            if source == b[0] and row < b[1]:
+                return True
+            if earliest.get(source, row + 1) <= row:
+                continue  # everything after this line has been followed
+            earliest[source] = row
+        for at, after in leaving.get(source, ()):
+            follows = at >= row if ordered[source] else at == row
+            if follows and after not in reached:
+                reached.add(after)
+                waiting.append(after)
+    return False
+
+
 def _log_order(case: ClockCase, a: tuple[int, int], b: tuple[int, int]) -> Order | None:
     """The order of two lines of one log that is written in order.
 
@@ -94,6 +136,11 @@ def _log_order(case: ClockCase, a: tuple[int, int], b: tuple[int, int]) -> Order
         difference = float(source.reading_s[second] - source.reading_s[first])
         if not np.isfinite(difference) or abs(difference) <= 5:
             return None
-        if difference < 0 and second - first <= 3:
+        if difference < 0 and _records_between(source.names[first], source.names[second], second - first) <= 3:
             return None
     return "before" if a[1] == first else "after"
+
+
+def _records_between(first: object, second: object, lines: int) -> int:
+    """How many RecordIDs lie between two lines (lines, where records are named otherwise)."""
+    return second - first if isinstance(first, int) and isinstance(second, int) else lines

@@ -11,6 +11,7 @@ import csv
 import json
 import math
 import re
+from array import array
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
-MAX_RECORDS = 20_000_000
+MAX_RECORDS = 5_000_000
 MAX_PROBLEMS = 200
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _NAN = math.nan
@@ -49,9 +50,9 @@ class Columns:
     source: Source
     origin_ns: int
     problems: list[CaseProblem]
-    readings: list[float] = field(default_factory=list)
-    others: list[float] = field(default_factory=list)
-    resolutions: list[float] = field(default_factory=list)
+    readings: array[float] = field(default_factory=lambda: array("d"))
+    others: array[float] = field(default_factory=lambda: array("d"))
+    resolutions: array[float] = field(default_factory=lambda: array("d"))
 
     def seconds(self, time_ns: int) -> float:
         """Seconds from the case's origin."""
@@ -110,6 +111,8 @@ class Zone:
         text = _NAMES.get(name.strip().upper(), name.strip())
         match = _OFFSET.match(text)
         if match:
+            if int(match[2]) > 15 or int(match[3] or 0) > 59:
+                raise ValueError(f"unknown zone: {name[:60]}")
             self._fixed_s = (int(match[2]) * 3600 + int(match[3] or 0) * 60) * (-1 if match[1] == "-" else 1)
             return
         try:
@@ -275,6 +278,14 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
+def _count(columns: Columns, number: RecordName, text: str) -> int | None:
+    """A number of bytes; None where the cell is empty, or holds something else, which is told."""
+    value = _number(text)
+    if value is None and text.strip():
+        columns.tell(number, "not a number of bytes: taken as not recorded")
+    return value
+
+
 def _add_text(columns: Columns, number: RecordName, text: str, zone: Zone) -> int:
     parsed = local_time(text, zone)
     return columns.add(number, text, *(parsed or (None, 1.0)))
@@ -299,6 +310,8 @@ def read_op2(path: Path, columns: Columns, zone: Zone) -> None:
         at = _add_text(columns, number, row["発生日時"].strip(), zone)
         received = local_time(row["受信日時"], tokyo)
         received_s = _NAN
+        if received is None and row["受信日時"].strip():
+            columns.tell(number, "receipt not readable")
         if received is not None:
             received_s = columns.seconds(received[0][0])
             source.receipts.append((at, received_s, "op2"))
@@ -311,8 +324,8 @@ def read_op2(path: Path, columns: Columns, zone: Zone) -> None:
                 host=row.get("端末名", "").strip(),
                 user=row.get("ユーザー名", "").strip(),
                 file=row.get("ファイル名", "").strip(),
-                bytes_read=_number(row.get("読込バイト数", "")),
-                bytes_written=_number(row.get("書込バイト数", "")),
+                bytes_read=_count(columns, number, row.get("読込バイト数", "")),
+                bytes_written=_count(columns, number, row.get("書込バイト数", "")),
                 drive=row.get("ドライブ種別", "").strip(),
                 received_s=received_s,
             ),
@@ -337,7 +350,7 @@ def read_alerts(path: Path, columns: Columns, zone: Zone) -> None:
                 host=row.get("端末名", "").strip(),
                 text=row.get("内容", "").strip(),
                 file=row.get("ファイル", "").strip(),
-                size=_number(row.get("サイズ", "")),
+                size=_count(columns, number, row.get("サイズ", "")),
             ),
         )
 
@@ -417,7 +430,10 @@ def read_rfc3164(path: Path, columns: Columns, zone: Zone) -> None:
 
 def _latest_year(parts: tuple[int, int, int, int], limit_s: int, zone: Zone) -> tuple[int, int | None] | None:
     month, day, second, ns = parts
-    year = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=limit_s + 86400)).year
+    try:
+        year = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=limit_s + 86400)).year
+    except OverflowError:
+        return None
     for candidate in range(year, max(1970, year - 9), -1):
         try:
             day_s = (date(candidate, month, day).toordinal() - _EPOCH_ORDINAL) * 86400
@@ -472,8 +488,12 @@ def read_http(path: Path, columns: Columns, _zone: Zone) -> None:
         date_ns = http_date(headers.get("date"))
         url = str(value.get("url", ""))
         host = re.sub(r"^[a-z][a-z0-9+.-]*://(?:[^/@]*@)?", "", url, flags=re.IGNORECASE).split("/", 1)[0].lower()
+        if date_ns is None and headers.get("date") is not None:
+            columns.tell(number, "`Date` not readable")
         if date_ns is None or request is None or response is None:
             continue
+        if response[0] + round(response[1] * 1e9) < request[0]:
+            continue  # the clock was set in between, or a text is wrong: how long it took is not known
         columns.source.replies.append(
             Reply(
                 row=row,
@@ -507,6 +527,7 @@ def read_evtx(path: Path, columns: Columns, _zone: Zone) -> None:
         parsed = iso_time(created)
         resolution = parsed[1] if parsed else 1.0
         rows.append((record, str(created)[:40], parsed[0] if parsed else None, resolution, event))
+    rows.sort(key=lambda one: one[0])  # a log that wrapped has its newer chunks first
     for record, text, time_ns, resolution, event in rows:
         row = columns.add(record, text, None if time_ns is None else (time_ns, None), resolution)
         _note_clock_event(event, row, columns)

@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
     from timeline.clocks.solution import Solution
 
+FIRST_NS, LAST_NS = -62_135_596_800 * 10**9, 253_402_300_799 * 10**9
+"""The years 1 to 9999, which ISO 8601 texts can say."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def iso_ns(time_ns: int) -> str:
-    """ISO 8601 in UTC with nine decimals."""
+    """ISO 8601 in UTC with nine decimals; `< 0001` and `> 9999` for times that have no such form."""
+    if not FIRST_NS <= time_ns <= LAST_NS:
+        return "< 0001" if time_ns < 0 else "> 9999"
     moment = _EPOCH + timedelta(seconds=time_ns // 1_000_000_000)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{time_ns % 1_000_000_000:09d}Z"
 
@@ -29,13 +33,17 @@ def iso_ns(time_ns: int) -> str:
 def result_lines(solution: Solution) -> Iterator[dict[str, Any]]:
     """Every line of the result: records, then pairs, then incidents."""
     for one in solution.records():
+        bounds = one.earliest_ns, one.latest_ns, one.best_ns
+        if not all(value is None or FIRST_NS <= value <= LAST_NS for value in bounds):
+            bounds = None, None, None
+        earliest, latest, best = (None if value is None else iso_ns(value) for value in bounds)
         yield {
             "source": solution.case.sources[one.source].file,
             "record": one.record,
-            "earliest": None if one.earliest_ns is None else iso_ns(one.earliest_ns),
-            "latest": None if one.latest_ns is None else iso_ns(one.latest_ns),
-            "best": None if one.best_ns is None else iso_ns(one.best_ns),
-            "status": one.status,
+            "earliest": earliest,
+            "latest": latest,
+            "best": best,
+            "status": one.status if earliest is not None else "unknown",
         }
     for pair in solution.case.pairs:
         yield {"pair": pair.id, "order": pair_order(solution, pair).order}

@@ -120,6 +120,7 @@ def _lines(solution: Solution) -> list[Line]:
     return lines
 
 
+@np.errstate(invalid="ignore")  # lines without a time are compared as NaN, which is near nothing
 def judge_all(solution: Solution) -> list[IncidentAnswer]:
     """The verdicts of all incidents of a case."""
     lines = _lines(solution)
@@ -400,7 +401,7 @@ def _grounds(
     elif not mine:
         add("log_gap", ())
     open_question = bool(missing) or gap is not None or not mine
-    listed = tuple(f"usb_listing.body:{one.line}" for one in found)
+    listed = tuple(one.name for one in found)
     if found and all(one.deleted for one in found):
         add("deleted_on_media", listed)
     elif found:

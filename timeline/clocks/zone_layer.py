@@ -34,9 +34,8 @@ def zone_shifts(case: ClockCase, wrong: frozenset[str]) -> tuple[dict[int, float
         if found:
             shifts.update(dict.fromkeys(members, found))
         elif found is None and zone is None:
-            utc = [s for s in case.sources if s.clock == clock and s.format not in LOCAL_FORMATS]
             declared = case.clocks[clock].declared == "synchronised" and clock not in wrong
-            if (utc and len(certain)) or declared:
+            if len(certain) or declared:
                 unknown.update(members)
     return shifts, frozenset(unknown)
 
@@ -45,7 +44,11 @@ def _certain_offsets(case: ClockCase, clock: str, wrong: frozenset[str]) -> tupl
     """(true times, offsets) of a clock from records whose zone stands in them."""
     if case.clocks[clock].declared == "synchronised" and clock not in wrong:
         return np.zeros(1), np.zeros(1)
-    pairs: list[tuple[float, float]] = []
+    pairs = [
+        (one.reference_s, one.shown_s - one.reference_s)
+        for one in case.readings
+        if one.clock == clock and one.zone_known
+    ]
     for source in case.sources:
         if source.clock != clock or source.format in LOCAL_FORMATS:
             continue
