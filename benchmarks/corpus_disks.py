@@ -7,6 +7,7 @@ clusters, gaps between partitions, `$LogFile`) is written afterwards into the fi
 
 from __future__ import annotations
 
+import mmap
 import os
 import shutil
 import struct
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 SECTOR = 512
 MIB = 1 << 20
@@ -139,13 +140,16 @@ def _fixup_marker(file: DiskFile) -> bytes:
 
 def _write_fixups(image: Path, files: Sequence[DiskFile]) -> None:
     """Write the resident files whose end, the digits, lies around byte 510 of their MFT record."""
-    whole = image.read_bytes()
-    with _ntfs_mounted(image) as root:
+    starts = {}
+    with image.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as whole:
         for file in files:
             # The marker may also lie in a directory or a journal: in a record it starts behind a resident attribute.
-            start = whole.find(_fixup_marker(file)[:64])
+            start = starts[file.path] = whole.find(_fixup_marker(file)[:64])
             if start < 0 or whole[start & ~1023 : (start & ~1023) + 4] != b"FILE":
                 raise RuntimeError(f"no MFT record holds {file.path}")
+    with _ntfs_mounted(image) as root:
+        for file in files:
+            start = starts[file.path]
             text = file.content()
             end = 510 - start % 1024 + 6
             if end < len(text):
@@ -184,8 +188,24 @@ def _write_ntfs(root: Path, file: DiskFile) -> None:
         stream.write(data)
 
 
-def make_ntfs(image: Path, size: int, files: Sequence[DiskFile], *, serial: int, label: str, start_sector: int) -> None:
-    """Make an NTFS of `size` bytes in the file `image` and put `files` into it."""
+def make_ntfs(
+    image: Path,
+    size: int,
+    files: Sequence[DiskFile],
+    *,
+    serial: int,
+    label: str,
+    start_sector: int,
+    times: Mapping[str, int] | None = None,
+    stage: Callable[[str], None] = lambda _name: None,
+) -> None:
+    """Make an NTFS of `size` bytes in the file `image` and put `files` into it.
+
+    `times`: seconds since 1970 by path, for all four times of a file (default `WHEN`). `stage` is called before the
+    stages "format", "fill" and "delete": whoever wants metadata of a certain time sets the clock of the tools there.
+    """
+    times = times or {}
+    stage("format")
     with image.open("wb") as stream:
         stream.truncate(size)
     run(
@@ -208,6 +228,7 @@ def make_ntfs(image: Path, size: int, files: Sequence[DiskFile], *, serial: int,
         str(image),
     )
     patch_ntfs_serial(image, serial)
+    stage("fill")
     overwritten = [file for file in files if file.how == "overwritten"]
     with _ntfs_mounted(image) as root:
         # The files to be overwritten come last: nothing that is written after them may take their clusters.
@@ -226,9 +247,9 @@ def make_ntfs(image: Path, size: int, files: Sequence[DiskFile], *, serial: int,
             target = root / Path(file.path.lstrip("/")).with_name(f"memo{number}.txt")
             target.write_bytes(b"ok\r\n")
         for folder, _, names in os.walk(root):
-            for name in names:
-                _set_ntfs_times(Path(folder) / name, WHEN)
-            _set_ntfs_times(Path(folder), WHEN)
+            for path in (*(Path(folder) / name for name in names), Path(folder)):
+                _set_ntfs_times(path, times.get(f"/{path.relative_to(root)}", WHEN))
+    stage("delete")
     with _ntfs_mounted(image) as root:
         for file in files:
             target = root / file.path.lstrip("/")

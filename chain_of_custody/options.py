@@ -16,7 +16,7 @@ from chain_of_custody.errors import KeyAccessError, UsageError
 from chain_of_custody.masking import mask_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from chain_of_custody.case import Case
 
@@ -82,6 +82,24 @@ def time_given(value: str) -> str:
     if parsed.tzinfo is None:
         parsed = parsed.astimezone()
     return parsed.isoformat(timespec="microseconds")
+
+
+def the_only(numbers: Iterable[int], given: int | None, ja: str, en: str) -> int:
+    """`given`, or the one number that is open where none is given. `ja` and `en` say what they are numbers of.
+
+    Raises UsageError.
+    """
+    if given is not None:
+        return given
+    known = sorted(numbers)
+    if len(known) == 1:
+        return known[0]
+    raise UsageError(
+        f"{ja}がありません" if not known else f"{ja}が {len(known)} 件あります。番号を指定してください",
+        f"there is no {en}" if not known else f"there are {len(known)} of them ({en}): say which",
+        hint_ja="、".join(map(str, known)),
+        hint_en=", ".join(map(str, known)),
+    )
 
 
 def open_named_case(

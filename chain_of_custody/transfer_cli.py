@@ -33,6 +33,12 @@ FilesOption = Annotated[
 ]
 NoteOption = Annotated[str, typer.Option("--note", help=text("備考", "remarks"))]
 PlaceOption = Annotated[str, typer.Option("--place", help=text("場所", "place"))]
+OfferArgument = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="OFFER", help=text("申出の項番号(既定: 未応答のもの)", "number of the offer (default: the open one)")
+    ),
+]
 StateOption = Annotated[str, typer.Option("--state", help=text("状態・封印", "state, seals"))]
 
 
@@ -104,7 +110,7 @@ def offer(
 )
 @options.signing
 def accept(
-    number: Annotated[int, typer.Argument(metavar="OFFER", help=text("申出の項番号", "number of the offer"))],
+    number: OfferArgument = None,
     folder: Annotated[
         Path | None,
         typer.Option("--dir", metavar="DIR", help=text("受け取ったものがあるフォルダー", "where it arrived")),
@@ -125,6 +131,7 @@ def accept(
 
     with work.open() as opened:
         offers = transfers.open_offers(opened.path)
+        number = options.the_only(offers, number, "未応答の申出", "open offer")
         sizes = {file.size for file in offers[number].outputs} if number in offers else set()
         paths = list(files or [])
         if folder is not None:
@@ -154,8 +161,8 @@ def accept(
 )
 @options.signing
 def refuse(
-    number: Annotated[int, typer.Argument(metavar="OFFER", help=text("申出の項番号", "number of the offer"))],
-    why: Annotated[str, typer.Option("--why", help=text("理由", "why"))],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help=text("理由", "why"))],
+    number: OfferArgument = None,
     *,
     work: options.Work,
 ) -> None:
@@ -163,5 +170,6 @@ def refuse(
     from chain_of_custody import transfers  # noqa: PLC0415
 
     with work.open() as opened:
+        number = options.the_only(transfers.open_offers(opened.path), number, "未応答の申出", "open offer")
         entry = transfers.refuse(opened, number, why)
     _say(entry, "受領を拒否しました", "refused", as_json=work.as_json)
