@@ -56,6 +56,7 @@ def register(app: typer.Typer) -> None:
             "持ち出しの警報ごとに、実際に複製されたかを判定します。",
             "For each alert of a copy: was it really copied?",
             "timeline verdict --all",
+            "timeline verdict --all --medium stick.E01",
             "timeline verdict --incident S4:2 --listing usb.body --media usb_media.json",
             "timeline verdict --clock-case clock-case",
         ),
@@ -594,6 +595,17 @@ def verdict(
             "--media", metavar="FILE", help=text("警報→媒体の JSON", "JSON: event of the alert → stick or null")
         ),
     ] = None,
+    medium: Annotated[
+        str | None,
+        typer.Option(
+            "--medium",
+            metavar="IMAGE",
+            help=text(
+                "警報の対象の押収媒体。時系列に含まれるイメージの名前",
+                "seized medium of these alerts: name of an image in the timeline",
+            ),
+        ),
+    ] = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -604,13 +616,20 @@ def verdict(
     """Verdicts on copies."""
     from chain_of_custody.errors import UsageError  # noqa: PLC0415
     from timeline.clocks.case_folder import add_media, read_case  # noqa: PLC0415
+    from timeline.clocks.seized_media import add_seized_medium  # noqa: PLC0415
     from timeline.clocks.solution import solve as solve_case  # noqa: PLC0415
     from timeline.clocks.verdicts import judge_all, rules  # noqa: PLC0415
+    from timeline.question_cli import opened  # noqa: PLC0415
 
     if not (incident or every or clock_case):
         raise UsageError("--incident か --all を指定してください", "give --incident EVENT or --all")
     given = read_case(clock_case) if clock_case else _from_store(case)[0].case
     add_media(given, listing, media)
+    if medium:
+        if clock_case:
+            raise UsageError("--medium は --clock-case と併用できません", "--medium does not go with --clock-case")
+        with opened(_case_path(case), None) as store:
+            add_seized_medium(given, store, medium)
     if incident:
         known = {one.id for one in given.incidents}
         missing = [one for one in incident if one not in known]

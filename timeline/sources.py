@@ -16,14 +16,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from preserve.file_times import FileTime
 from timeline.event import NO_DATA, State, ZoneBasis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
-
-    from preserve.file_times import FileTime
 
 HEAD_BYTES = 4096
 _BUFFER_BYTES = 1 << 20
@@ -81,7 +80,7 @@ class SourceFile:
         self.mount = mount
         """Identity of the image and volume, or of the folder, that the file came from."""
         self.times: Mapping[str, FileTime] = times or {}
-        """Times that the file system keeps of the file itself; empty for files outside an image."""
+        """Times that the file system keeps of the file itself; outside an image the modification time alone."""
         self._open = open_reader
         self._siblings = siblings
         self._at = at
@@ -234,10 +233,12 @@ def local_file(path: Path, *, root: Path | None = None) -> SourceFile:
         found = root.joinpath(*[part for part in wanted.split("/") if part not in ("", ".", "..")])
         return local_file(found, root=root) if found.is_file() else None
 
+    found = path.stat()
     return SourceFile(
         f"/{shown}" if root is not None else shown,
-        path.stat().st_size,
+        found.st_size,
         lambda: _LocalReader(path),
+        times={"modified": FileTime(found.st_mtime_ns, str(found.st_mtime_ns), 1, zone_known=True)},
         layer=f"folder:{root.name}|/{shown}" if root is not None else f"file:{path.name}",
         mount=str(root if root is not None else path.parent),
         siblings=siblings,
