@@ -16,10 +16,13 @@ here) → files to worker processes, each task writing one part file → sources
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -56,6 +59,7 @@ from timeline.survey import PlaceSurvey, SourceSurvey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from chain_of_custody import Case
@@ -185,6 +189,7 @@ class _Build:
         self.results: dict[int, JobResult] = {}
         self.machines: dict[int, Machine] = {}
         self.parts: dict[str, tuple[str, int]] = {}
+        self._stopped = False
         self.folder = _build_folder(case.path, mask_text(paths[0].name or "root"), options)
         self.first_id = (
             _first_id_of(self.folder / STATE_FOLDER / "plan.json")
@@ -254,9 +259,12 @@ class _Build:
                 self._list_sources(surveys)
                 tasks = list(self._tasks())
                 self._drop_strays({*state.done})
-                self._filesystem_rows(state)
-                self._read(tasks, state, pool)
-            outputs, summary = self._write(surveys)
+                with self._beside(state) as own_rows:
+                    self._read(tasks, state, pool)
+                    unread = self._write_files(surveys)
+                    own_rows.result()
+            self._collect(tasks, state)
+            outputs, summary = self._write(surveys, unread)
         except BaseException:
             state.close()
             raise
@@ -266,13 +274,14 @@ class _Build:
 
     def _surveys(self) -> list[SourceSurvey]:
         found: list[SourceSurvey] = []
-        for path in self.paths:
-            try:
-                found += list(survey(path, self.options.keys))
-            except EvidenceError as error:
-                if len(self.paths) == 1:
-                    raise
-                self.problems.append(Problem(path.name, "damaged", error.en))
+        with _all_kept():
+            for path in self.paths:
+                try:
+                    found += list(survey(path, self.options.keys))
+                except EvidenceError as error:
+                    if len(self.paths) == 1:
+                        raise
+                    self.problems.append(Problem(path.name, "damaged", error.en))
         return found
 
     def _ask_machines(self, surveys: Sequence[SourceSurvey], pool: AnyPool) -> None:
@@ -368,6 +377,16 @@ class _Build:
             if path.name not in known:
                 path.unlink()
 
+    @contextmanager
+    def _beside(self, state: BuildState) -> Iterator[Future[None]]:
+        """The rows of file systems are written by a thread meanwhile: pyarrow sorts and packs them without Python."""
+        with ThreadPoolExecutor(1, thread_name_prefix="rows") as threads:
+            try:
+                yield threads.submit(self._filesystem_rows, state)
+            except BaseException:
+                self._stopped = True
+                raise
+
     def _filesystem_rows(self, state: BuildState) -> None:
         """Rows that the survey itself found: times of file systems. Of a shadow copy only what differs."""
         seen: dict[str, Any] = {}
@@ -380,6 +399,9 @@ class _Build:
             rows = Rows(self.folder / EVENTS / f"{source.key}.parquet")
             rows.begin(source.source_id, host=source.context.host)
             for batch in batches:
+                if self._stopped:
+                    rows.discard()
+                    return
                 rows.add_batch(batch)
             count, with_time = rows.rows_of_source, rows.rows_with_time()
             state.add(source.key, ReadResult((JobResult(source.source_id, count, with_time, ""),), rows.close()))
@@ -411,7 +433,7 @@ class _Build:
         """
         waiting = [task for task in tasks if f"{task.number:06d}" not in state.done]
         again: list[ReadTask] = []
-        if waiting or any(isinstance(outcome, Failure) for outcome in state.done.values()):
+        if waiting or any(isinstance(outcome, Failure) for outcome in list(state.done.values())):
             with console.progress(text("読み取り", "reading"), len(waiting), unit="items") as progress:
                 for phase in _phases(waiting):
                     for task, outcome in pool.run(self._with_known(phase, state)):
@@ -426,7 +448,6 @@ class _Build:
                     assert isinstance(task, ReadTask)
                     assert not isinstance(outcome, Machine)
                     state.add(_single_key(task), outcome)
-        self._collect(tasks, state)
 
     def _with_known(self, tasks: Sequence[ReadTask], state: BuildState) -> Iterator[ReadTask]:
         """Tasks of a shadow copy are told which contents of each file were read already."""
@@ -435,7 +456,7 @@ class _Build:
             return
         by_id = {source.source_id: source for source in self.sources}
         known: dict[tuple[str, str], set[str]] = {}
-        for outcome in state.done.values():
+        for outcome in list(state.done.values()):  # another thread adds to them
             for result in outcome.jobs if isinstance(outcome, ReadResult) else ():
                 job = by_id[result.source_id].job
                 if job is not None and result.sha256:
@@ -471,20 +492,21 @@ class _Build:
 
     # --- results ------------------------------------------------------------------------------------------------------
 
-    def _write(self, surveys: Sequence[SourceSurvey]) -> tuple[list[tuple[str, FileHash]], dict[str, Any]]:
+    def _write(
+        self, surveys: Sequence[SourceSurvey], unread: Counter[str]
+    ) -> tuple[list[tuple[str, FileHash]], dict[str, Any]]:
         import pyarrow as pa  # noqa: PLC0415 - start-up time
         import pyarrow.parquet as pq  # noqa: PLC0415 - start-up time
 
         problems = sorted(
             set(masked(self.problems)), key=lambda one: (one.where, one.reason, one.detail, one.offset or 0)
         )
-        for name in ("sources.parquet", "files.parquet", "coverage.jsonl", "manifest.json"):
+        for name in ("sources.parquet", "coverage.jsonl", "manifest.json"):
             # A resumed run may find what it was writing when it was stopped; it was never recorded as a result.
             (self.folder / name).unlink(missing_ok=True)
         pq.write_table(
             pa.Table.from_pylist([*self._source_rows()], schema=_sources_schema(pa)), self.folder / "sources.parquet"
         )
-        unread = self._write_files(surveys)
         with (self.folder / "coverage.jsonl").open("x", encoding="utf-8", newline="\n") as file:
             for problem in problems:
                 line = {"where": problem.where, "reason": problem.reason, "detail": problem.detail}
@@ -532,6 +554,7 @@ class _Build:
 
         from timeline.masking import mask_column  # noqa: PLC0415 - needs pyarrow
 
+        (self.folder / "files.parquet").unlink(missing_ok=True)  # of a run that was stopped
         unread: Counter[str] = Counter()
         columns: dict[str, list[Any]] = {name: [] for name in ("source", "layer", "path", "size", "state", "parsers")}
         for one in surveys:
@@ -611,6 +634,18 @@ class _Build:
             if source.job is not None and id(source.survey) in single and digest:
                 found.setdefault(digest, FileHash(digest, source.job.file.size))
         return list(found.values())
+
+
+@contextmanager
+def _all_kept() -> Iterator[None]:
+    """For work whose objects all stay, and are many: looking through them for garbage costs a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _is_system_hive(file: FoundFile, parsers: Sequence[str]) -> bool:

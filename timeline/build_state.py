@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ class BuildState:
     def __init__(self, folder: Path, plan: Mapping[str, Any], *, resume: bool) -> None:
         self.folder = folder / FOLDER
         self.done: dict[str, ReadResult | Failure] = {}
+        self._lock = threading.Lock()
         plan_file = self.folder / "plan.json"
         if resume:
             _check_plan(plan_file, plan)
@@ -47,10 +49,11 @@ class BuildState:
         fresh.replace(self.folder / "tasks.jsonl")
 
     def add(self, key: str, outcome: ReadResult | Failure) -> None:
-        """Keep the outcome of a task; its part file is on the disk already."""
-        self.done[key] = outcome
-        self._line(key, outcome)
-        self._sync()
+        """Keep the outcome of a task; its part file is on the disk already. Any thread may call it."""
+        with self._lock:
+            self.done[key] = outcome
+            self._line(key, outcome)
+            self._sync()
 
     def _line(self, key: str, outcome: ReadResult | Failure) -> None:
         self._file.write(json.dumps([key, _to_json(outcome)], ensure_ascii=False) + "\n")
