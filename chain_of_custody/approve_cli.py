@@ -12,6 +12,7 @@ from chain_of_custody.errors import UsageError
 from chain_of_custody.options import CaseOption, command_help
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from chain_of_custody.approvals import Approvals
@@ -22,13 +23,18 @@ approve_app = typer.Typer(
     **command_help(
         "2 人承認: 方針(custody init --policy approve=reveal,…)の操作は、別の人の承認があるときだけできます。",
         "Two persons: what the policy names (custody init --policy approve=reveal,…) needs another person's approval.",
-        "custody approve request reveal --why '本人への連絡のため'",
+        "custody approve request 11 --why '本人への連絡のため'",
         "custody approve grant 12 --as sato@example.jp --key sato",
     ),
 )
 
 WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help=text("理由(台帳に残る)", "why (recorded)"))]
-NumberArgument = Annotated[int, typer.Argument(metavar="N", help=text("申請の項番号", "number of the request"))]
+NumberArgument = Annotated[
+    int | None,
+    typer.Argument(
+        metavar="N", help=text("申請の項番号(既定: 回答待ちのもの)", "number of the request (default: the open one)")
+    ),
+]
 
 
 def _read(case: Path, policy: Any) -> Approvals:  # noqa: ANN401 - Mapping, not imported at start-up
@@ -41,16 +47,22 @@ def _read(case: Path, policy: Any) -> Approvals:  # noqa: ANN401 - Mapping, not 
 @approve_app.command(
     "request",
     **command_help(
-        "操作の承認を申請します。",
-        "Ask for approval of an action that you are going to do.",
-        "custody approve request reveal --why '本人への連絡のため' --hours 4",
+        "拒否された操作の承認を申請します(その操作だけ、1 回だけ)。まず操作を試み、拒否の項番号を指定します。",
+        "Ask for approval of what was just refused: that act alone, once. Try it first; N is the refusal's entry.",
+        "custody approve request 11 --why '本人への連絡のため' --hours 4",
     ),
 )
 @options.signing
 def request(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help=text("reveal、redact、dispose …", "reveal, redact, …"))],
-    why: WhyOption,
     work: options.Work,
+    why: WhyOption,
+    number: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="N",
+            help=text("拒否の項番号(既定: 申請していない唯一のもの)", "number of the refusal (default: the open one)"),
+        ),
+    ] = None,
     hours: Annotated[
         int, typer.Option("--hours", min=1, max=720, help=text("承認後の有効時間", "hours the approval holds"))
     ] = 24,
@@ -59,22 +71,32 @@ def request(
     from chain_of_custody import approvals  # noqa: PLC0415
     from chain_of_custody.masking import mask_text  # noqa: PLC0415
 
-    if kind not in approvals.kinds():
-        raise UsageError(
-            f"操作の種類ではありません: {mask_text(kind)}",
-            f"no such kind of action: {mask_text(kind)}",
-            hint_ja="、".join(approvals.kinds()),
-            hint_en=", ".join(approvals.kinds()),
-        )
     with work.open() as case:
-        body: dict[str, Any] = {"kind": kind, "why": mask_text(why), "hours": hours}
+        known, actor = _read(case.path, case.policy), case.acting_as()
+        asked_for = {one.refused for one in known.requests.values()}
+        waiting = [seq for seq, one in known.refusals.items() if one.actor == actor and seq not in asked_for]
+        number = options.the_only(waiting, number, "申請していない拒否", "refusal without a request")
+        problem = known.request_problem(number, actor)
+        if problem is not None:
+            raise UsageError(
+                problem.ja, problem.en, hint_ja="custody log --type refused", hint_en="custody log --type refused"
+            )
+        refusal = known.refusals[number]
+        kind = next(one for one in approvals.kinds() if approvals.type_of(one) == refusal.type)
+        body: dict[str, Any] = {
+            "kind": kind,
+            "act": refusal.act,
+            "refused": number,
+            "why": mask_text(why),
+            "hours": hours,
+        }
         entry = case.append("approval.request", body, src="typed")
-        needed = kind in approvals.Approvals(case.policy).required
+        needed = kind in known.required
     if work.as_json:
         console.print_json({"request": entry.seq, "kind": kind, "hours": hours, "needed": needed})
         return
+    console.say_entry(entry, f"{kind} の承認を申請しました", f"approval of {kind} is asked for", as_json=False)
     out = console.out_console()
-    out.print(text(f"申請: 第 {entry.seq} 項", f"request: entry {entry.seq}"), markup=False)
     out.print(
         text(
             f"次に: 別の人が custody approve grant {entry.seq}"
@@ -88,12 +110,28 @@ def request(
     )
 
 
-def _answer(work: options.Work, number: int, type_name: str, why: str) -> None:
+def _asked_lines(asked: Mapping[str, Any]) -> list[str]:
+    """What an approval lets happen, in words."""
+    from chain_of_custody import statements  # noqa: PLC0415
+
+    type_name, language = str(asked["type"]), console.language()
+    lines = [statements.type_name(type_name, language) + (f" ({asked['item']})" if "item" in asked else "")]
+    lines += [f"  {label}: {value}" for label, value in statements.of_body(type_name, asked["body"], language)]
+    for name in ("in", "out"):
+        lines += [f"  {name} SHA-256 {one['sha256']}" for one in asked.get(name, ())]
+    return [statements.visible(line) for line in lines]
+
+
+def _answer(work: options.Work, number: int | None, type_name: str, why: str) -> None:
+    from chain_of_custody import clock  # noqa: PLC0415
     from chain_of_custody.masking import mask_text  # noqa: PLC0415
 
     with work.open() as case:
         case.permit(type_name)
-        problem = _read(case.path, case.policy).answer_problem(number, case.acting_as())
+        asked, now_ns = _read(case.path, case.policy), clock.wall_ns()
+        waiting = [one.seq for one in asked.requests.values() if one.state(now_ns) == "open"]
+        number = options.the_only(waiting, number, "回答待ちの申請", "open request")
+        problem = asked.answer_problem(number, case.acting_as())
         if problem is not None:
             case.append("refused", {"what": type_name, "why": problem.code})
             raise UsageError(problem.ja, problem.en)
@@ -101,9 +139,13 @@ def _answer(work: options.Work, number: int, type_name: str, why: str) -> None:
         entry = case.append(type_name, body, src="typed")
     if work.as_json:
         console.print_json({"entry": entry.seq, "request": number, "type": type_name})
+        return
+    for line in _asked_lines(asked.requests[number].asked):
+        console.out_console().print(line, markup=False)
+    if type_name == "approval.grant":
+        console.say_entry(entry, f"第 {number} 項の申請を承認しました", f"request {number} is granted", as_json=False)
     else:
-        done = text("承認", "granted") if type_name == "approval.grant" else text("拒否", "refused")
-        console.out_console().print(f"{done}: {number} ({entry.seq})", markup=False)
+        console.say_entry(entry, f"第 {number} 項の申請を拒否しました", f"request {number} is refused", as_json=False)
 
 
 @approve_app.command(
@@ -115,7 +157,7 @@ def _answer(work: options.Work, number: int, type_name: str, why: str) -> None:
     ),
 )
 @options.signing
-def grant(number: NumberArgument, work: options.Work) -> None:
+def grant(number: NumberArgument = None, *, work: options.Work) -> None:
     """Approve."""
     _answer(work, number, "approval.grant", "")
 
@@ -129,7 +171,7 @@ def grant(number: NumberArgument, work: options.Work) -> None:
     ),
 )
 @options.signing
-def refuse(number: NumberArgument, why: WhyOption, work: options.Work) -> None:
+def refuse(number: NumberArgument = None, *, why: WhyOption, work: options.Work) -> None:
     """Refuse."""
     _answer(work, number, "approval.refuse", why)
 
@@ -140,6 +182,7 @@ _STATES = {
     "used": ("使用済み", "used"),
     "refused": ("拒否", "refused"),
     "expired": ("期限切れ", "expired"),
+    "revoked": ("承認者の鍵が失効", "approver's key revoked"),
 }
 
 
@@ -156,6 +199,8 @@ def list_(case: CaseOption = None, as_json: console.JsonOption = False, lang: co
         {
             "request": one.seq,
             "kind": one.kind,
+            "act": one.act,
+            "asked": dict(one.asked),
             "why": one.why,
             "actor": one.actor,
             "state": one.state(now_ns),
@@ -176,3 +221,5 @@ def list_(case: CaseOption = None, as_json: console.JsonOption = False, lang: co
             f"{row['request']:>5}  {row['kind']}  {text(*_STATES[str(row['state'])])}  {who}  {row['why']}",
             markup=False,
         )
+        for line in _asked_lines(approvals.requests[int(str(row["request"]))].asked):
+            out.print(f"       {line}", markup=False)

@@ -44,15 +44,14 @@ def pack(
         work.open() as opened,
         tempfile.TemporaryDirectory() as folder,
     ):
-        enclosed = list(reports or ())
-        if pdf:
-            enclosed.append(_pdf(opened, Path(folder) / "report.pdf"))
+        fresh = [_pdf(opened, Path(folder) / "report.pdf")] if pdf else []
         made = bundles.pack(
             opened,
             out,
             with_details=not no_details,
             with_attachments=not no_files,
-            reports=enclosed,
+            reports=list(reports or ()),
+            fresh=fresh,
         )
         fingerprint = opened.fingerprint
     if work.as_json:

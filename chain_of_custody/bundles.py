@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from chain_of_custody.case import Case
     from chain_of_custody.entries import Entry
+    from chain_of_custody.jcs import Json
 
 BRANCHES = "branches"
 ALWAYS = ("ledger.jsonl", "head", "allowed_signers", "revoked_keys", "verify.sh", "README-検証.txt")
@@ -61,21 +62,31 @@ def pack(
     with_details: bool = True,
     with_attachments: bool = True,
     reports: Sequence[Path] = (),
+    fresh: Sequence[Path] = (),
 ) -> Packed:
     """Write a ZIP that the other side can verify, recorded as an action; an existing file is never overwritten.
 
-    The bundle holds the ledger up to the `pack.begin` entry. Raises TargetError, UsageError, LedgerError.
+    The bundle holds the ledger up to the `pack.begin` entry. `fresh` are reports made for it just now: the begin says
+    that there are some, without the hash (no second run would give the same bytes, so nobody could approve it).
+    Raises TargetError, UsageError, LedgerError.
     """
     if target.exists():
         raise TargetError(f"すでにあります: {target}", f"already there: {target}")
-    for report in reports:
+    enclosed = [*reports, *fresh]
+    for report in enclosed:
         if not report.is_file():
             raise UsageError(f"ありません: {report}", f"not there: {report}")
-    with case.action("pack", {"target": mask_text(target.name)}) as action:
+    begin: dict[str, Json] = {
+        "target": mask_text(target.name),
+        "details": "yes" if with_details else "no",
+        "attachments": "yes" if with_attachments else "no",
+        "fresh_reports": str(len(fresh)),
+    }
+    with case.action("pack", begin, inputs=[FileHash.of_file(report) for report in reports]) as action:
         names = _members(case.path, with_details=with_details, with_attachments=with_attachments)
         part = target.with_name(f".{target.name}.part")
         try:
-            _write_zip(case.path, part, target.stem, names, reports)
+            _write_zip(case.path, part, target.stem, names, enclosed)
             # A link fails where the name exists: what was written meanwhile by another is kept.
             os.link(part, target)
         except FileExistsError as error:
@@ -91,7 +102,7 @@ def pack(
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         packed = FileHash(digest, target.stat().st_size)
         action.set_result(
-            {"members": str(len(names) + len(reports)), "details": "yes" if with_details else "no"},
+            {"members": str(len(names) + len(enclosed)), "details": "yes" if with_details else "no"},
             outputs=[packed],
         )
     return Packed(target, packed, tuple(names))
@@ -134,9 +145,12 @@ def redact(case: Case, seqs: Sequence[int], target: Path, why: str) -> list[Entr
             )
         removed.update(hashes)
     recorded = []
-    for sha256, kind in removed.items():
-        body = {"sha256": sha256, "kind": kind, "why": mask_text(why), "copy": mask_text(target.name)}
-        recorded.append(case.append("redacted", body, src="typed"))
+    said: dict[str, Json] = {"why": mask_text(why), "copy": mask_text(target.name)}
+    # One act, whatever it leaves out: who approves a redaction sees all of it.
+    with case.action("redact", {**said, "texts": list(removed)}) as action:
+        for sha256, kind in removed.items():
+            body: dict[str, Json] = {"begin": action.begin.seq, "sha256": sha256, "kind": kind, **said}
+            recorded.append(case.append("redacted", body, src="typed"))
     case.close()
     names = _members(case.path, with_details=True, with_attachments=True)
     try:

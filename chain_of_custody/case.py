@@ -24,9 +24,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain_of_custody import (
@@ -39,6 +38,7 @@ from chain_of_custody import (
     ledger,
     operator_key,
     secret,
+    session_key,
     sessions,
     signers,
     signing,
@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from chain_of_custody.jcs import Json
     from chain_of_custody.ledger import Recovery, Tail
     from chain_of_custody.people import PeopleHistory
+    from chain_of_custody.session_key import NewSessionKey, SessionKey
     from chain_of_custody.signing import Signer
 
 SESSION_HOURS = 24
@@ -100,14 +101,6 @@ PROTECTION_TEXT: Mapping[str, tuple[str, str]] = {
 }
 
 
-class SessionKey(Protocol):
-    """What signs entries: a key in memory, or one that ssh-agent holds."""
-
-    def sign(self, data: bytes, /) -> bytes:
-        """The 64 bytes of an Ed25519 signature."""
-        ...
-
-
 @dataclass(slots=True)
 class Session:
     """A session key in memory, and until when it may sign."""
@@ -124,15 +117,22 @@ class Session:
     frame: _Frame | None = field(default=None, repr=False)
 
 
-def new_session(signer: Signer, fingerprint: str, actor: str, role: str, hours: float = SESSION_HOURS) -> Session:
+def new_session(
+    signer: Signer,
+    fingerprint: str,
+    actor: str,
+    role: str,
+    hours: float = SESSION_HOURS,
+    key: NewSessionKey | None = None,
+) -> Session:
     """A session for `actor`, authorised by the person's key for the case with this fingerprint (empty: being made)."""
-    key = Ed25519PrivateKey.generate()
+    key = key if key is not None else session_key.new_session_key()
     now = clock.now()
     not_after = entries.moment_of(now.ts) + timedelta(hours=hours)
     auth: dict[str, Json] = {
         "case": fingerprint,
         "session": secrets.token_hex(16),
-        "key": base64.b64encode(_raw_public(key)).decode("ascii"),
+        "key": base64.b64encode(key.public).decode("ascii"),
         "actor": actor,
         "role": role,
         "not_after": not_after.isoformat(timespec="microseconds"),
@@ -142,8 +142,9 @@ def new_session(signer: Signer, fingerprint: str, actor: str, role: str, hours: 
     return Session(str(auth["session"]), key, auth, sig, now.time_ns + lifetime_ns)
 
 
-def _raw_public(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+def _give_up(key: SessionKey) -> None:
+    if isinstance(key, session_key.SodiumKey | session_key.OpenSslKey):
+        key.wipe()
 
 
 class Action:
@@ -196,6 +197,7 @@ class Case:
         self._signer: Signer | None = None
         self._session: Session | None = None
         self._secret: bytes | None = None
+        self._has_approvals = approvals.POLICY in self.policy
         self._lock = threading.RLock()
 
     def __repr__(self) -> str:
@@ -460,24 +462,37 @@ class Case:
 
         try:
             self._ledger.append(make)
-        except approvals.NotApprovedError:
-            self._append_locked(_Draft("refused", {"what": draft.type, "why": "no approval"}, draft.item))
-            raise
+        except approvals.NotApprovedError as error:
+            asked = approvals.asked_of(draft.type, draft.item, draft.inputs, draft.outputs, draft.body)
+            refusal: dict[str, Json] = {
+                "what": draft.type,
+                "why": "no approval",
+                "act": approvals.act_of(asked),
+                "asked": asked,
+            }
+            refused = self._append_locked(_Draft("refused", refusal, draft.item))
+            raise approvals.NotApprovedError(error.kind, refused.seq) from None
         session.opened = True
         return written[-1]
 
     def _with_approval(self, session: Session, draft: _Draft) -> _Draft:
         """`draft` with the leave that the policy asks for; under the ledger's lock, so that none is used twice."""
+        if not self._has_approvals:
+            return draft
         known = approvals.Approvals(self.policy)
-        if known.kind_of(draft.type) is None:
+        kind = known.kind_of(draft.type)
+        if kind is None:
             return draft
         for entry in read_entries(self.path):
             known.apply(entry)
-        people = self.people()
-        actor = str(session.auth["actor"])
-        leave = known.usable(draft.type, actor, session.id, clock.wall_ns())
-        if leave is None or people.current(leave.answered_by) is None:
-            raise approvals.NotApprovedError(known.kind_of(draft.type) or "")
+        if draft.type == "redacted":
+            if not known.may_redact(session.id, draft.body):
+                raise approvals.NotApprovedError(kind)
+            return draft
+        asked = approvals.asked_of(draft.type, draft.item, draft.inputs, draft.outputs, draft.body)
+        leave = known.usable(draft.type, approvals.act_of(asked), str(session.auth["actor"]), clock.wall_ns())
+        if leave is None or self.people().current(leave.answered_by) is None:
+            raise approvals.NotApprovedError(kind)
         return replace(draft, body={**draft.body, "approval": leave.grant})
 
     def acting_as(self) -> str:
@@ -494,7 +509,7 @@ class Case:
             drafts.append(_recovery_draft(tail.recovery))
         now = clock.now()
         last = tail.last
-        step = clock.shift_ns(clock.Reading(last.ts, last.time_ns, last.mono_ns, last.boot), now)
+        step = clock.shift_ns(last, now)
         if step:
             within = last.boot is not None and last.boot == now.boot
             drafts.append(
@@ -648,6 +663,8 @@ class Case:
             if session is not None and session.opened and not session.shared:
                 self._session_close(session)
         finally:
+            if session is not None and not session.shared:
+                _give_up(session.key)
             self._session = None
             self._ledger.close()
 
@@ -666,7 +683,10 @@ class Case:
         agent.held_keys()
         with self._lock:
             person = self.operator()
-            session = new_session(self.signer, self.fingerprint, person.id, person.role, hours)
+            lent = Ed25519PrivateKey.generate()
+            session = new_session(
+                self.signer, self.fingerprint, person.id, person.role, hours, session_key.OpenSslKey(lent)
+            )
             raw = entries.decode_base64(str(session.auth["key"]))
             shared = sessions.Shared(
                 session.id,
@@ -676,8 +696,7 @@ class Case:
                 sessions.public_line_of_raw(raw),
                 self.signer.protection,
             )
-            assert isinstance(session.key, Ed25519PrivateKey)
-            agent.lend(session.key, f"hozen {self.name or self.case_id}", int(hours * 3600))
+            agent.lend(lent, f"hozen {self.name or self.case_id}", int(hours * 3600))
             session.shared = True
             self._ledger.append(
                 lambda tail: ledger.Batch(tuple(self._build(tail, session, None)), session.id, session.key.sign),
@@ -761,21 +780,13 @@ def build_entry(
     try:
         body, normal = jcs.normalise(draft.body)
         optional = entries.optional_members(draft.details, draft.inputs, draft.item, draft.outputs)
+        middle = f'"mono_ns":"{now.mono_ns}"{optional.after_mono},"prev":"{previous_sha256}"'
+        end = f'"src":"{draft.src}"{frame.tool},"ts":"{now.ts}","type":"{draft.type}","v":1}}'
         payload = b"".join(
             (
                 frame.actor,
                 body,
-                frame.boot,
-                optional.before_mono,
-                f',"mono_ns":"{now.mono_ns}"'.encode(),
-                optional.after_mono,
-                f',"prev":"{previous_sha256}"'.encode(),
-                frame.role,
-                f',"seq":{seq}'.encode(),
-                frame.session,
-                f',"src":"{draft.src}"'.encode(),
-                frame.tool,
-                f',"ts":"{now.ts}","type":"{draft.type}","v":1}}'.encode(),
+                f'{frame.boot}{optional.before_mono},{middle}{frame.role},"seq":{seq}{frame.session},{end}'.encode(),
             ),
         )
         if body.count(b"{") + body.count(b"[") >= jcs.MAX_DEPTH:
@@ -819,15 +830,15 @@ class _Frame:
     boot_id: str | None
     tool_member: entries.Tool
     actor: bytes
-    boot: bytes
-    role: bytes
-    session: bytes
-    tool: bytes
+    boot: str
+    role: str
+    session: str
+    tool: str
 
     @classmethod
     def of(cls, session: Session, tool_name: str, boot: str | None) -> _Frame:
-        def member(name: str, value: Json) -> bytes:
-            return b',"' + name.encode() + b'":' + jcs.dumps(value)
+        def member(name: str, value: Json) -> str:
+            return f',"{name}":{jcs.dumps(value).decode()}'
 
         tool = tool_identity.tool(tool_name)
         return cls(
@@ -835,7 +846,7 @@ class _Frame:
             boot,
             tool,
             b'{"actor":' + jcs.dumps(session.auth["actor"]) + b',"body":',
-            member("boot", boot) if boot is not None else b"",
+            member("boot", boot) if boot is not None else "",
             member("role", session.auth["role"]),
             member("session", session.id),
             member("tool", tool.to_json()),

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
 
 from chain_of_custody import jcs
@@ -298,7 +299,7 @@ def _types() -> dict[str, EntryType]:
             "承認の申請",
             "approval asked for",
             _HANDLING,
-            {"kind": "text", "why": "text", "hours": "integer"},
+            {"kind": "text", "act": "text", "refused": "integer", "why": "text", "hours": "integer"},
         ),
         EntryType("approval.grant", "承認", "approval granted", _WITNESSING, {"request": "integer"}),
         EntryType(
@@ -358,11 +359,11 @@ def check_body(entry_type: EntryType, body: Mapping[str, Json]) -> None:
 class OptionalMembers:
     """Canonical text of the members that most entries lack, before and after `mono_ns` in the order of names."""
 
-    before_mono: bytes
-    after_mono: bytes
+    before_mono: str
+    after_mono: str
 
 
-_NO_OPTIONAL = OptionalMembers(b"", b"")
+_NO_OPTIONAL = OptionalMembers("", "")
 
 
 def optional_members(
@@ -388,8 +389,8 @@ def optional_members(
     for name in ("in", "out"):
         _files(given, name)
 
-    def texts(*names: str) -> bytes:
-        return b"".join(b',"' + name.encode() + b'":' + jcs.dumps(given[name]) for name in names if name in given)
+    def texts(*names: str) -> str:
+        return "".join(f',"{name}":{jcs.dumps(given[name]).decode()}' for name in names if name in given)
 
     return OptionalMembers(texts("details", "in", "item"), texts("out"))
 
@@ -421,9 +422,15 @@ def moment_of(ts: str) -> datetime:
 
 def time_ns_of(ts: str) -> int:
     """Nanoseconds since 1970 UTC of an RFC 3339 time with offset and six decimals; raises ValueError."""
-    moment = moment_of(ts)
-    whole = moment.replace(microsecond=0)
-    return int(whole.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+    if _TIME.fullmatch(ts) is None:
+        raise ValueError("not RFC 3339 with offset and six decimals")
+    return _second_of(ts[:19] + ts[26:]) * 1_000_000_000 + int(ts[20:26]) * 1000
+
+
+@lru_cache(maxsize=16)
+def _second_of(text: str) -> int:
+    """Seconds since 1970 UTC of a time without decimals; many entries are written within one."""
+    return int(datetime.fromisoformat(text).timestamp())
 
 
 def encode_line(payload: bytes, signature: bytes) -> bytes:

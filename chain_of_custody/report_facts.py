@@ -172,6 +172,15 @@ def timeline(listed: Sequence[Entry], language: Language) -> list[dict[str, Json
     ]
 
 
+def anomalies(listed: Sequence[Entry]) -> list[Entry]:
+    """Entries that say that something did not go as it should.
+
+    A refusal that its own person took to another for approval is the ordinary way of two persons, and none.
+    """
+    asked_for = {entry.body.get("refused") for entry in listed if entry.type == "approval.request"}
+    return [entry for entry in listed if is_anomaly(entry) and not (entry.type == "refused" and entry.seq in asked_for)]
+
+
 def is_anomaly(entry: Entry) -> bool:
     """Whether an entry says that something did not go as it should."""
     if entry.type in (
@@ -410,7 +419,7 @@ def of(listed: Sequence[Entry], made: Made, language: Language) -> dict[str, Jso
         "checkpoints": checkpoint_rows(listed, language),
         "images": image_rows(listed, language),
         "timeline": timeline(shown, language),
-        "anomalies": timeline([entry for entry in listed if is_anomaly(entry)], language),
+        "anomalies": timeline(anomalies(listed), language),
         "late": [
             [
                 str(entry.seq),

@@ -31,8 +31,16 @@ LONGEST_LIST = 20
 """Members of a list that are shown; the ledger holds all."""
 
 LABELS: Mapping[str, tuple[str, str]] = {
+    "act": ("操作のハッシュ", "digest of the act"),
+    "approval": ("承認の項", "approved by entry"),
+    "asked": ("行おうとした操作", "what was asked"),
+    "hours": ("有効時間", "hours"),
+    "refused": ("拒否の項", "refused by entry"),
+    "request": ("申請の項", "request"),
+    "texts": ("対象の SHA-256", "SHA-256 of the texts"),
     "accredited_typed": ("認定の有無(手入力)", "accreditation (typed)"),
     "archive": ("書庫", "archive"),
+    "attachments": ("添付", "attachments"),
     "authority": ("発行者・根拠", "authority"),
     "auto": ("自動取得", "read by the program"),
     "backing_file": ("実体のファイル", "backing file"),
@@ -68,6 +76,7 @@ LABELS: Mapping[str, tuple[str, str]] = {
     "folders": ("フォルダ数", "folders"),
     "format": ("形式", "format"),
     "formats": ("形式", "formats"),
+    "fresh_reports": ("この場で作った報告書", "reports made for it"),
     "gen_time": ("刻印時刻", "stamped time"),
     "has_partition_table": ("区画表あり", "has a partition table"),
     "hashes": ("ハッシュ", "hashes"),

@@ -333,7 +333,9 @@
   }
   put("checkpoints", or([...points], (ps) => table([T.count, T.rootShort, T.signers, T.stamps, "#"], ps.map(([size, p]) => [size, el("span", p.root, "hash"), p.signers.join(", ") || T.none, p.stamps.join(", ") || T.none, String(p.seq)]))));
   const wrong = new Set(["record.anomaly", "refused", "ledger.recovered", "clock.changed", "transfer.refuse", "key.revoke"]);
-  put("anomalies", or(entries.filter((e) => wrong.has(e.type) || (e.type === "record.unseal" && e.body.intact === "no") || (e.type === "verify.end" && e.body.verdict === "mismatch") || (e.type.endsWith(".end") && e.body.status !== "done")), list_));
+  // A refusal that was taken to another person for approval is the ordinary way of two persons.
+  const askedFor = new Set(entries.filter((e) => e.type === "approval.request").map((e) => e.body.refused));
+  put("anomalies", or(entries.filter((e) => !(e.type === "refused" && askedFor.has(e.seq)) && (wrong.has(e.type) || (e.type === "record.unseal" && e.body.intact === "no") || (e.type === "verify.end" && e.body.verdict === "mismatch") || (e.type.endsWith(".end") && e.body.status !== "done"))), list_));
   // An item that left storage and is not mentioned again for a day.
   const outSince = new Map(), gaps = [], explained = [];
   for (const e of entries) {
