@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TOLERANCE_NS = 1_000_000_000
@@ -25,6 +26,25 @@ class Reading:
     time_ns: int
     mono_ns: int
     boot: str | None
+
+
+class Moment(Protocol):
+    """What a reading of the clocks and an entry of the ledger have in common."""
+
+    @property
+    def time_ns(self) -> int:
+        """Nanoseconds since 1970 UTC by the wall clock."""
+        ...
+
+    @property
+    def mono_ns(self) -> int:
+        """Nanoseconds of the clock that only runs forward."""
+        ...
+
+    @property
+    def boot(self) -> str | None:
+        """The run of the system to which `mono_ns` belongs."""
+        ...
 
 
 def _darwin_boot() -> str | None:
@@ -78,7 +98,7 @@ def _local(seconds: int) -> tuple[str, str]:
     return text[:19], text[19:]
 
 
-def shift_ns(before: Reading, after: Reading) -> int:
+def shift_ns(before: Moment, after: Moment) -> int:
     """By how much the wall clock was set between two readings: 0 within tolerance, else the step in nanoseconds.
 
     Within one boot the step is measured against the forward clock. Between two boots (or without boot ids) only time

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, cast
 
+import orjson
 import rfc8785
 
 Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
@@ -29,6 +30,20 @@ class NotCanonicalError(ValueError):
 # C encoder of the standard library gives the same bytes as rfc8785, five times as fast (tests compare the two).
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
 _beyond_basic_plane = re.compile("[\U00010000-\U0010ffff]")
+
+
+# orjson writes the same bytes, ten times as fast again, but sorts by code points and knows numbers that `custody/1`
+# does not; so it decides only where none of that can matter, and never that something is wrong.
+_ORJSON_OPTIONS = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_STRICT_INTEGER
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
+# Also in texts, which costs time only; not the seconds of a time (a digit before the colon ends no member's name).
+_looks_like_a_fraction = re.compile(rb"[\[:,]-?[0-9]+[.eE](?<![0-9]:[0-9]{2}\.)").search
+_PLAIN_LEAVES = frozenset({str, int, bool, type(None)})
 
 
 def _integer(digits: str) -> int:
@@ -87,6 +102,46 @@ def _parse(data: bytes) -> Json:
     return cast("Json", value)
 
 
+def _within_basic_plane(data: bytes) -> bool:
+    # Characters beyond it begin with one of these in UTF-8; written out, it runs at every line.
+    return not (b"\xf0" in data or b"\xf1" in data or b"\xf2" in data or b"\xf3" in data or b"\xf4" in data)
+
+
+def _loads_fast(data: bytes) -> Json:
+    """The value whose canonical form is `data`; None where that must be judged by `_parse` (or is `null`)."""
+    if not data.startswith((b"{", b"[")):
+        return None
+    try:
+        value = orjson.loads(data)
+        if orjson.dumps(value, option=_ORJSON_OPTIONS) != data:
+            return None
+    except (ValueError, TypeError):
+        return None
+    if _looks_like_a_fraction(data) or not _within_basic_plane(data) or _depth(data) > MAX_DEPTH:
+        return None
+    return cast("Json", value)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether `value` is made of nothing but what the standard JSON encoder and orjson write alike."""
+    kind = type(value)
+    if kind in _PLAIN_LEAVES:
+        return True
+    if kind is dict:
+        return all(type(name) is str and _is_plain(one) for name, one in cast("dict[object, object]", value).items())
+    return kind in (list, tuple) and all(_is_plain(one) for one in cast("Sequence[object]", value))
+
+
+def _normalise_fast(value: Json) -> tuple[bytes, Json] | None:
+    try:
+        data = orjson.dumps(value, option=_ORJSON_OPTIONS) if _is_plain(value) else b""
+    except (TypeError, RecursionError):
+        return None
+    if not data or not _within_basic_plane(data) or _depth(data) > MAX_DEPTH:
+        return None
+    return data, cast("Json", orjson.loads(data))
+
+
 def dumps(value: Json) -> bytes:
     """Canonical bytes of `value`.
 
@@ -97,6 +152,9 @@ def dumps(value: Json) -> bytes:
 
 def normalise(value: Json) -> tuple[bytes, Json]:
     """Canonical bytes of `value` and what they parse to; raises like `dumps`."""
+    fast = _normalise_fast(value)
+    if fast is not None:
+        return fast
     try:
         data = _canonical(value)
     except (ValueError, TypeError, RecursionError, rfc8785.CanonicalizationError) as error:
@@ -106,6 +164,9 @@ def normalise(value: Json) -> tuple[bytes, Json]:
 
 def loads(data: bytes) -> Json:
     """The value whose canonical bytes are `data`; anything else raises NotCanonicalError (so no key occurs twice)."""
+    fast = _loads_fast(data)
+    if fast is not None:
+        return fast
     value = _parse(data)
     try:
         again = _canonical(value)

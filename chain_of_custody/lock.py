@@ -50,12 +50,13 @@ def open_lock_file(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0), 0o644)
 
 
-@contextmanager
-def holding(descriptor: int, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
-    """Hold the lock on `descriptor` (opened by `open_lock_file(path)`) while the block runs.
+def acquire(descriptor: int, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    """Take the lock on `descriptor` (opened by `open_lock_file(path)`); `release` it, or close the descriptor.
 
     Raises LedgerError if another process keeps it for `wait_seconds`. The system frees it when a holder dies.
     """
+    if _try_lock(descriptor):
+        return
     deadline = time.monotonic() + wait_seconds
     pause = 0.0002
     while not _try_lock(descriptor):
@@ -68,7 +69,18 @@ def holding(descriptor: int, path: Path, *, wait_seconds: float = WAIT_SECONDS) 
             )
         time.sleep(pause)
         pause = min(pause * 1.5, 0.02)
+
+
+def release(descriptor: int) -> None:
+    """Give the lock back."""
+    _unlock(descriptor)
+
+
+@contextmanager
+def holding(descriptor: int, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> Iterator[None]:
+    """Hold the lock while the block runs; raises like `acquire`."""
+    acquire(descriptor, path, wait_seconds=wait_seconds)
     try:
         yield
     finally:
-        _unlock(descriptor)
+        release(descriptor)

@@ -5,7 +5,7 @@ with SignaturePool(processes=2) as pool:
     future = pool.submit([Job(seq, key, signature, payload), …])
     future.result()                  # the `seq` of those whose signature does not fit
 ```
-OpenSSL's Ed25519 keeps the interpreter's lock, so threads alone would use one processor. Short ledgers are verified
+Walking the ledger keeps the interpreter busy, so threads alone would use one processor. Short ledgers are verified
 here, and so is every batch whose process fails. A process never decides alone that a signature is wrong.
 """
 
@@ -19,9 +19,6 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chain_of_custody import signature_worker
 
@@ -44,16 +41,8 @@ class Job(NamedTuple):
 
 def failing(batch: Sequence[Job]) -> list[int]:
     """The `seq` of each job whose signature does not fit."""
-    keys: dict[bytes, Ed25519PublicKey] = {}
-    wrong = []
-    for job in batch:
-        try:
-            if job.key not in keys:
-                keys[job.key] = Ed25519PublicKey.from_public_bytes(job.key)
-            keys[job.key].verify(job.signature, job.payload)
-        except (InvalidSignature, ValueError):
-            wrong.append(job.seq)
-    return wrong
+    fits = signature_worker.fits
+    return [job.seq for job in batch if not fits(job.key, job.signature, job.payload)]
 
 
 class SignaturePool:

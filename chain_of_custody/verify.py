@@ -404,7 +404,7 @@ class _Reader:
         before = self.previous
         if before is None:
             return
-        step = clock.shift_ns(_reading(before), _reading(entry))
+        step = clock.shift_ns(before, entry)
         if step and entry.type != "clock.changed":
             if entry.type in ("session.open", "ledger.recovered"):
                 # The writer records the change right after these.
@@ -551,10 +551,6 @@ class _Reader:
 
 def _files_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-
-
-def _reading(entry: Entry) -> clock.Reading:
-    return clock.Reading(entry.ts, entry.time_ns, entry.mono_ns, entry.boot)
 
 
 def _snapshot(case: Path) -> tuple[int, tuple[Head | None, Head | None]]:

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chain_of_custody import jcs, ledger
+from chain_of_custody.session_key import OpenSslKey
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +147,14 @@ def foreign_session_in_old_authorisation(path: Path) -> None:
     resign_from(path, own_person=False)
 
 
+def stolen_key(case):
+    """The session key of an open case, as somebody has it who copied the memory before the session ended."""
+    key = case._session.key
+    if isinstance(key, OpenSslKey):
+        return key._key
+    return Ed25519PrivateKey.from_private_bytes(bytes(key._ffi.buffer(key._private, 32)))
+
+
 def session_of_another_case(path: Path) -> None:
     """A session that the same person opened in another case is copied in, with all that follows."""
     from chain_of_custody import init_case, open_case
@@ -154,7 +163,7 @@ def session_of_another_case(path: Path) -> None:
     init_case(other, actor="yamada@example.jp").close()
     with open_case(other) as case:
         case.append("note", {"text": "other"})
-        key = case._session.key
+        key = stolen_key(case)
     lines = lines_of(path)
     for line in lines_of(other)[2:]:
         members = json.loads(line.partition(b"\t")[0])

@@ -1,5 +1,6 @@
 """What happens to a ledger when the power fails, the disk fills, or a writer is killed."""
 
+import gc
 import hashlib
 import os
 import random
@@ -8,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -287,3 +289,85 @@ def test_append_memory_and_start_do_not_grow_with_the_ledger(case_path):
         patch.setattr(ledger.os, "read", counting)
         case.append("note", {})
     assert sum(reads) < 40_000 < (case_path / "ledger.jsonl").stat().st_size
+
+
+def test_head_is_written_after_the_sync_and_before_the_lock_is_released(case_path, monkeypatch):
+    done = []
+    for owner, name in ((ledger, "_write_all"), (ledger, "_sync"), (ledger, "_write_at"), (ledger.lock, "_unlock")):
+        plain = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a, _plain=plain, _name=name: done.append(_name) or _plain(*a))
+    with open_case(case_path) as case:
+        case.append("note", {})
+        assert done == ["_write_all", "_sync", "_write_at", "_unlock"]
+
+
+@pytest.mark.parametrize(
+    "error", [LedgerError("x", "x"), OSError(5, "x"), KeyboardInterrupt()], ids=["own", "os", "^C"]
+)
+@pytest.mark.parametrize("where", ["sign", "sync"])
+def test_an_entry_that_could_not_be_finished_leaves_nothing(case_path, monkeypatch, where, error):
+    """Whether the head cannot be signed or the disk fails: the bytes are taken back, and the next entry is written."""
+    with open_case(case_path) as case:
+        case.append("note", {})
+        before = (case_path / "ledger.jsonl").read_bytes()
+        key, plain, calls = case._session.key, ledger._sync, []
+
+        class Broken:
+            def sign(self, data):
+                if data.startswith(b"custody-head"):
+                    raise error
+                return key.sign(data)
+
+        def broken(descriptor):
+            calls.append(plain(descriptor))
+            raise error
+
+        with monkeypatch.context() as patch:
+            if where == "sign":
+                case._session.key = Broken()
+            else:
+                patch.setattr(ledger, "_sync", broken)
+            with pytest.raises(KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else LedgerError):
+                case.append("note", {"text": "lost"})
+        case._session.key = key
+        assert (case_path / "ledger.jsonl").read_bytes() == before
+        case.append("note", {"text": "there"})
+    assert [entry.body.get("text") for entry in read_entries(case_path) if entry.type == "note"][-2:] == [None, "there"]
+    assert verify_case(case_path).verdict == "ok"
+
+
+def test_no_thread_is_left_when_a_case_is_closed_or_forgotten(case_path):
+    others = set(threading.enumerate())
+
+    def helpers():
+        return [thread for thread in set(threading.enumerate()) - others if thread.name == "ledger head"]
+
+    with open_case(case_path) as case:
+        case.append("note", {})
+        (helper,) = helpers()
+    helper.join(10)
+    assert not helper.is_alive()
+    forgotten = open_case(case_path)
+    forgotten.append("note", {})
+    (helper,) = helpers()
+    del forgotten
+    gc.collect()
+    helper.join(10)
+    assert not helper.is_alive()
+
+
+def test_a_case_that_was_moved_and_replaced_is_written_where_its_name_leads(case_path, tmp_path):
+    """A folder restored from a backup while a program has the case open: the lock held is that of the new files."""
+    with open_case(case_path) as case:
+        case.append("note", {})
+        case_path.rename(tmp_path / "moved")
+        shutil.copytree(tmp_path / "moved", case_path)
+        before = (tmp_path / "moved" / "ledger.jsonl").read_bytes()
+        locked = []
+        with pytest.MonkeyPatch.context() as patch:
+            plain = ledger.lock.acquire
+            patch.setattr(ledger.lock, "acquire", lambda *a: locked.append(os.fstat(a[0]).st_ino) or plain(*a))
+            case.append("note", {})
+        assert locked[-1] == (case_path / "ledger.lock").stat().st_ino
+        assert (tmp_path / "moved" / "ledger.jsonl").read_bytes() == before
+    assert verify_case(case_path).verdict == "ok"

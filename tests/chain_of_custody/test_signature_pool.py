@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chain_of_custody import init_case, ledger, signature_pool, signature_worker
 from chain_of_custody.signature_pool import Job, SignaturePool, failing
 from chain_of_custody.verify import verify_case
+from tests.chain_of_custody import attacks
 
 
 def jobs(count, wrong=()):
@@ -86,3 +87,14 @@ def test_an_edited_entry_of_a_long_ledger_is_named(tmp_path, at_once, monkeypatc
     path.write_bytes(path.read_bytes().replace(b'{"n":"7"}', b'{"n":"8"}'))
     result = verify_case(tmp_path / "case", processes=2)
     assert [(one.code, one.seq) for one in result.findings] == [("signature", 9), ("chain", 10)]
+
+
+@pytest.mark.parametrize(
+    "attack", [None, *attacks.every().values()], ids=lambda attack: getattr(attack, "__name__", "-")
+)
+def test_one_process_and_two_find_the_same(case_path, at_once, attack):
+    if attack is not None:
+        attack(case_path)
+    one, two = verify_case(case_path, processes=1).to_json(), verify_case(case_path, processes=2).to_json()
+    assert one == two
+    assert (one["verdict"] == "ok") == (attack is None)

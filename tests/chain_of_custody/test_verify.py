@@ -100,7 +100,7 @@ def owned(tmp_path):
     """A case of one session and that session's key: what the operator in person could do."""
     path = tmp_path / "owned"
     case = init_case(path, actor="a")
-    key = case._session.key
+    key = attacks.stolen_key(case)
     with case:
         with case.action("scan", {}):
             pass
