@@ -19,7 +19,7 @@ from preserve.nested import nested_format
 from preserve.recipe import Recipe
 from preserve.volumes import open_volumes
 from triage import carving, extractors
-from triage.extractors import binary, plain
+from triage.extractors import binary, memory_files, plain
 from triage.extractors.model import HEAD_SIZE, Context, Decision, Limits, Problem
 from triage.judge import Judge, judge_name
 from triage.masking import mask_number, mask_text
@@ -69,6 +69,13 @@ class PassSettings:
     def seconds_per_file(self) -> float:
         """Soft limit for one file."""
         return SECONDS_PER_FILE if self.ocr == "off" else SECONDS_PER_FILE_WITH_PICTURES
+
+    def seconds_for(self, name: str, size: int) -> float:
+        """Soft limit for the file `name` of `size` bytes: memory in files gets time by its size."""
+        seconds = self.seconds_per_file
+        if memory_files.matches(bytes(4), name, size):
+            seconds += size / memory_files.BYTES_PER_SECOND
+        return seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +278,7 @@ class FilePass:
         extractor = extractors.extractor_of(head, task.name, source.size)
         read_as = "text" if extractor is plain else "" if extractor in (None, binary) else "document"
         context = Context(
-            limits=Limits(seconds=self._settings.seconds_per_file),
+            limits=Limits(seconds=self._settings.seconds_for(task.name, task.size)),
             passwords=self._settings.passwords,
             ocr=self._settings.ocr,
             file_seen_raw=task.visible,

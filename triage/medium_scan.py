@@ -96,8 +96,8 @@ def scan_medium(evidence: EvidenceMap, settings: PassSettings, state: ScanState,
 
 def _file_tasks(evidence: EvidenceMap, settings: PassSettings) -> Iterator[AnyTask]:
     """Files, then names, then ranges for YARA; a file's task has the number of its entry."""
-    seconds = settings.seconds_per_file + GRACE_SECONDS
     for file in evidence.files:
+        seconds = settings.seconds_for(file.name, file.size) + GRACE_SECONDS
         yield FileTask(file.number, file.file_id, file.name, file.size, visible=file.visible, seconds=seconds)
     number = len(evidence.entries)
     suspects = list(evidence.names_with_digits())

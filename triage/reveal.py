@@ -257,9 +257,10 @@ class _Reader:
         return None
 
     def _in_name(self, name: str, line: Mapping[str, Any]) -> str | None:
-        for written in find_numbers(name):
-            if self._fits(written.digits, line):
-                return written.digits
+        for one in (name, name.replace("_", "、")):
+            for written in find_numbers(one):
+                if self._fits(written.digits, line):
+                    return written.digits
         return None
 
     def _in_files(

@@ -23,6 +23,7 @@ from triage.extractors import (
     lzh,
     mail,
     markup,
+    memory_files,
     outlook_store,
     pdf,
     pictures,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from triage.text import Text
 
 EXTRACTORS: tuple[Extractor, ...] = (
+    memory_files,
     browser_cache,
     zip_archive,
     pdf,

@@ -97,18 +97,29 @@ def digit_regions(data: bytes) -> list[tuple[int, int]]:
 
 
 def _joined(
-    runs: list[tuple[int, Decoded, int]], base: int, encoding: Encoding, container: str, stream: str
+    runs: list[tuple[int, Decoded, int]], base: int, encoding: Encoding, container: str, stream: str, *, size: int
 ) -> Iterator[Text]:
-    """Runs of one region, (offset, characters, bytes), as one text: the label may stand in the field before."""
+    """Runs of one region of `size` bytes, (offset, characters, bytes), as one text: the label may stand in another.
+
+    A line break says that a run ends there, also at the last one: what ends at the region's edge may go on.
+    """
     content = "\n".join([decoded.content for _, decoded, _ in runs])
     if not holds_chain(content):
         return
     starts: list[NDArray[np.int64]] = []
-    for at, decoded, size in runs:
+    for at, decoded, length in runs:
         starts.append(decoded.starts + at)
-        starts.append(np.array([at + size], dtype=np.int64))
+        starts.append(np.array([at + length], dtype=np.int64))
     end = runs[-1][0] + runs[-1][2]
-    places = Decoded(content, np.concatenate(starts[:-1]))
+    if end < size:
+        content += "\n"
+        end += 1
+    else:
+        starts.pop()
+    if runs[0][0] > 0:
+        content = "\n" + content
+        starts.insert(0, np.array([runs[0][0] - 1], dtype=np.int64))
+    places = Decoded(content, np.concatenate(starts))
     yield Text(content, encoding, "raw", container, stream=stream, offsets=offsets_of(places, end, base))
 
 
@@ -119,7 +130,7 @@ def wide_runs(data: bytes, base: int, container: str, *, stream: str = "") -> It
         found = [(match.start(), match[0]) for match in pattern.finditer(data)]
         if holds_chain("\n".join([run.decode(encoding, "replace") for _, run in found])):
             runs = [(at, decode(run, encoding), len(run)) for at, run in found]
-            yield from _joined(runs, base, encoding, container, stream)
+            yield from _joined(runs, base, encoding, container, stream, size=len(data))
 
 
 def narrow_runs(data: bytes, base: int, container: str, *, stream: str = "") -> Iterator[Text]:
@@ -150,13 +161,13 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
     """Text runs of the whole file, block by block."""
     position = 0
     runs = 0
-    size = source.size
-    while position < size and runs < MAX_RUNS:
+    # The size is not asked for: a member that is unpacked as it is read would be unpacked once more for it.
+    while runs < MAX_RUNS:
         context.check_time()
         data = source.read_at(position, BLOCK_BYTES + OVERLAP_BYTES)
         if not data:
             return
-        limit = BLOCK_BYTES if position + BLOCK_BYTES < size else None
+        limit = BLOCK_BYTES if len(data) > BLOCK_BYTES else None
         for text in text_runs(data, position, source.container, limit=limit):
             yield text
             runs += 1

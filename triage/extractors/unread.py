@@ -33,26 +33,14 @@ def format_of(head: bytes) -> str | None:
     return None
 
 
-def is_hibernation(head: bytes, name: str) -> bool:
-    """Whether a file is the hibernation file of Windows, by its name and its first bytes (zeros after waking up)."""
-    return name.lower() == "hiberfil.sys" and head[:4].lower() in (b"hibr", b"wake", b"rstr", b"horm", bytes(4))
-
-
-def matches(head: bytes, name: str, _size: int) -> bool:
+def matches(head: bytes, _name: str, _size: int) -> bool:
     """The signature of one of the formats."""
-    return format_of(head) is not None or is_hibernation(head, name)
+    return format_of(head) is not None
 
 
 def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:
     """The coverage line, then what lies in the file uncompressed."""
     name = format_of(source.read_at(0, 64))
-    if name is None:
-        ja = "休止状態ファイルの圧縮された部分は展開していません(圧縮されていない部分は走査済み)"
-        en = "the compressed parts of the hibernation file are not unpacked (what is not compressed is searched)"
-        yield Problem("unsupported", ja, en, source.container)
-        if not context.seen_raw:
-            yield from binary.extract(source, context)
-        return
     if name in ("age", "PGP"):
         yield Problem("encrypted", f"{name} で暗号化されています", f"encrypted with {name}", source.container)
     else:
