@@ -224,6 +224,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "サーバーからの応答: {path} ({status}、サーバーの日時 {date})",
         "reply of a server: {path} ({status}, server's date {date})",
     ),
+    "web.certificate_fetch": (
+        "失効情報・証明書の取得: {path}",
+        "revocation data or a certificate fetched: {path}",
+    ),
+    "web.crl": ("失効リストの発行 (認証局): {issuer}", "revocation list issued by {issuer}"),
+    "web.ocsp": ("失効の照会への応答 (認証局): {issuer}", "answer about revocation by {issuer}"),
     "web.history_created": ("閲覧記録の作成: {path}", "history entry created: {path}"),
     "web.history_modified": ("閲覧記録の変更: {path}", "history entry changed: {path}"),
     "web.history_synchronised": ("閲覧記録の同期: {path}", "history entry synchronised: {path}"),

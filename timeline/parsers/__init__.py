@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from timeline.parsers import (
     bodyfile,
+    certificate_cache,
     chromium,
     chromium_cache,
     cloud_log,
@@ -90,6 +91,7 @@ class Parser(Protocol):
 
 PARSERS: tuple[Parser, ...] = (
     bodyfile,
+    certificate_cache,
     chromium,
     chromium_cache,
     cloud_log,
