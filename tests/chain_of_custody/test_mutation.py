@@ -2,12 +2,18 @@
 
 All files that verification claims to cover are tried: ledger, head, checkpoints, signatures, time stamps with what is kept
 beside them, keys, details, files, recovered bytes, the ledger of a branch, verify.sh. By default a sample spread over every
-file; HOZEN_MUTATE_ALL=1 tries every single byte, in processes. Each flip goes through `verify_case`; only functions that
-depend on nothing but the bytes they are given are remembered from one flip to the next.
+file; HOZEN_MUTATE_ALL=1 tries every single byte, in processes, and prints the count for each file (`pytest -s -n 0`). Where
+HOZEN_MUTATE_STATE names a folder, a run that was broken off goes on where it stopped, as long as the program is the same.
+
+Each flip goes through `verify_case` on the changed folder. Two things make that affordable, and neither can hide a flip:
+functions that depend on nothing but the bytes they are given are remembered, and a verification ends at its first finding
+that is no remark, after which its verdict cannot become OK any more (`test_no_later_finding_makes_a_verdict_ok`).
 """
 
+import collections
 import contextlib
 import functools
+import json
 import multiprocessing
 import os
 import shutil
@@ -30,6 +36,7 @@ from chain_of_custody import (
     signature_pool,
     signing,
     timestamps,
+    tool_identity,
     verify,
 )
 from chain_of_custody.people import Person
@@ -142,17 +149,40 @@ def remembering():
         yield
 
 
+class _NoticedError(Exception):
+    """The verdict can no longer be OK."""
+
+
+def _add_until_noticed(result, severity, *rest):
+    PLAIN_ADD(result, severity, *rest)
+    if severity != "note":
+        raise _NoticedError
+
+
+PLAIN_ADD = verify.Verification.add
+
+
+def is_noticed(case_dir, root):
+    """Whether verification says anything but OK, asked until it first does."""
+    try:
+        with mock.patch.object(verify.Verification, "add", _add_until_noticed):
+            return verify_case(case_dir, processes=1, tsa_roots=[root]).verdict != "ok"
+    except _NoticedError:
+        return True
+
+
 def flip(case_dir, root, chosen):
     """The chosen (file, position) whose flip verification does not notice."""
     undetected = []
     with remembering():
+        assert not is_noticed(case_dir, root)
         for name, position in chosen:
             with (case_dir / name).open("r+b", buffering=0) as file:
                 file.seek(position)
                 good = file.read(1)
                 file.seek(position)
                 file.write(bytes([good[0] ^ 1 << position % 8]))
-                if verify_case(case_dir, processes=1, tsa_roots=[root]).verdict == "ok":
+                if not is_noticed(case_dir, root):
                     undetected.append((name, position))
                 file.seek(position)
                 file.write(good)
@@ -160,32 +190,98 @@ def flip(case_dir, root, chosen):
     return undetected
 
 
-def flip_in_a_copy(case_dir, root, chosen):
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "case"
-        shutil.copytree(case_dir, copy)
-        return flip(copy, root, chosen)
-
-
-def test_every_flipped_byte_is_noticed(case_and_root):
-    case_dir, root = case_and_root
-    every = os.environ.get("HOZEN_MUTATE_ALL") == "1"
-    chosen = []
+def positions_of(case_dir, *, every):
+    """(file, position) of the bytes to flip, file by file."""
     for path in files_of(case_dir):
         size = path.stat().st_size
         step = 1 if every else max(1, size // SAMPLE)
         # The last byte of a file is tried always: it ends the part that hashes and signatures cover.
         positions = sorted({*range(0, size, step), size - 1}) if size else []
-        chosen += [(path.relative_to(case_dir).as_posix(), position) for position in positions]
-    kinds = {name.partition("/")[0] for name, _ in chosen}
-    assert kinds == set(COVERED), kinds
-    if not every:
-        assert len(chosen) > 150
-        assert flip(case_dir, root, chosen) == []
-        return
+        for position in positions:
+            yield path.relative_to(case_dir).as_posix(), position
+
+
+def test_every_flipped_byte_is_noticed(case_and_root):
+    case_dir, root = case_and_root
+    chosen = list(positions_of(case_dir, every=False))
+    assert {name.partition("/")[0] for name, _ in chosen} == set(COVERED)
+    assert len(chosen) > 150
+    assert flip(case_dir, root, chosen) == []
+
+
+def test_a_flip_is_judged_by_the_whole_verification(case_and_root):
+    """What is skipped after the first finding, and what is remembered, changes no judgement."""
+    case_dir, root = case_and_root
+    for name, position in list(positions_of(case_dir, every=False))[::7]:
+        data = (case_dir / name).read_bytes()
+        (case_dir / name).write_bytes(
+            data[:position] + bytes([data[position] ^ 1 << position % 8]) + data[position + 1 :]
+        )
+        with remembering():
+            noticed = is_noticed(case_dir, root)
+        assert noticed == (verify_case(case_dir, processes=1, tsa_roots=[root]).verdict != "ok")
+        (case_dir / name).write_bytes(data)
+
+
+@pytest.mark.parametrize("severity", ["ng", "unknown"])
+def test_no_later_finding_makes_a_verdict_ok(severity):
+    result = verify.Verification(Path("case"), entry_count=1)
+    assert result.verdict == "ok"
+    result.add(severity, "x", None, "x", "x")
+    for later in ("note", "unknown", "ng"):
+        assert result.verdict != "ok"
+        result.add(later, "x", None, "x", "x")
+    assert result.verdict == "ng"
+
+
+# --- every byte -------------------------------------------------------------------------------------------------------
+
+SHARD = 500
+
+
+def flip_shards(case_dir, root, state, start, step):
+    """Every `step`-th shard from `start`; each leaves a file in `state` that says what was flipped and not noticed."""
+    chosen = list(positions_of(case_dir, every=True))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "case"
+        shutil.copytree(case_dir, copy)
+        for number in range(start, -(-len(chosen) // SHARD), step):
+            done = state / f"{number:05d}.json"
+            if done.exists():
+                continue
+            shard = chosen[number * SHARD : (number + 1) * SHARD]
+            counts = collections.Counter(name for name, _ in shard)
+            part = done.with_suffix(".part")
+            part.write_text(json.dumps({"flipped": counts, "undetected": flip(copy, root, shard)}), encoding="utf-8")
+            part.replace(done)
+
+
+@pytest.mark.skipif(os.environ.get("HOZEN_MUTATE_ALL") != "1", reason="minutes; HOZEN_MUTATE_ALL=1 runs it")
+def test_every_single_byte(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: None)
+    state = Path(os.environ.get("HOZEN_MUTATE_STATE") or tmp_path / "state") / tool_identity.package_sha256()[:16]
+    built = state / "built"
+    if not (built / "root").exists():
+        shutil.rmtree(state, ignore_errors=True)
+        built.mkdir(parents=True)
+        _case_dir, certificate = build(built)
+        (built / "root").write_text(str(certificate), encoding="utf-8")
+    case_dir, root = built / "case", Path((built / "root").read_text(encoding="utf-8"))
     count = os.cpu_count() or 1
     with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
-        shares = [pool.submit(flip_in_a_copy, case_dir, root, chosen[start::count]) for start in range(count)]
-        undetected = [one for share in shares for one in share.result()]
-    print(f"{len(chosen)} bytes flipped in {len({name for name, _ in chosen})} files, {len(undetected)} not noticed")
+        for share in [pool.submit(flip_shards, case_dir, root, state, start, count) for start in range(count)]:
+            share.result()
+    flipped, undetected = collections.Counter(), []
+    for done in sorted(state.glob("*.json")):
+        report = json.loads(done.read_text(encoding="utf-8"))
+        flipped.update(report["flipped"])
+        undetected += report["undetected"]
+    print()
+    for name, number in flipped.items():
+        missed = sum(one == name for one, _ in undetected)
+        print(f"{number:8d} bytes flipped, {missed} undetected: {name}")
+    print(f"{flipped.total():8d} bytes flipped, {len(undetected)} undetected, in {len(flipped)} files")
+    sizes = {path.relative_to(case_dir).as_posix(): path.stat().st_size for path in files_of(case_dir)}
+    assert flipped == {name: size for name, size in sizes.items() if size}
     assert undetected == []
