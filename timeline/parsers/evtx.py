@@ -15,14 +15,19 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from chain_of_custody.masking import mask_text
 from timeline import times
-from timeline.event import MOST_DATA_BYTES, Event, Problem, data_json, schema
+from timeline.binxml.records import UNKNOWN, RecordDecoder, Row, Trial, names_hold
+from timeline.binxml.values import whole_number
+from timeline.event import COLUMNS, MOST_DATA_BYTES, Event, Problem, data_json
 from timeline.kinds.eventlog import BY_EVENT, EventKind
+from timeline.masking import TEXTS, mask_column, mask_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -38,12 +43,12 @@ HEADER_BYTES = 4096
 CHUNK_BYTES = 65_536
 RECORDS_OFFSET = 512
 """Of the first record in a chunk."""
-CHUNKS_AT_ONCE = 64
+CHUNKS_AT_ONCE = 16
 BATCH_EVENTS = 8192
 HOLE = (1 << 64) - 2
 """Record id given to what stands in for a hole."""
-UNKNOWN = EventKind("evtx.event")
 _RECORD = struct.Struct("<4sIQQ")
+_ZEROS = bytes(CHUNK_BYTES)
 _TEXT = r'"((?:[^"\\]|\\.)*)"'
 _USUAL = re.compile(
     r'\{"Event":\{(?:"#attributes":\{[^{}]*\},)?"System":\{"Provider":\{"#attributes":\{([^{}]*)\}\},'
@@ -71,26 +76,51 @@ def promises(file: SourceFile) -> bool:
     return file.name.lower().endswith(".evtx") or file.head[:8] in SIGNATURES
 
 
+RecordHeader = tuple[int, int, int, int]
+
+
 @dataclass(slots=True)
 class _Chunk:
-    """A chunk and the record headers found in it: (record id, FILETIME written)."""
+    """A chunk and the record headers found in it: (record id, FILETIME written, offset, size)."""
 
     offset: int
     raw: bytes
-    headers: list[tuple[int, int]]
+    headers: list[RecordHeader]
     repaired: bool = False
-
-
-Row = tuple[int, str, str, int, str, str, str, int | None, str]
-"""FILETIME of the header, time in the event, kind, record id, actor, host, path, bytes, data as JSON."""
+    whole: bool = False
+    """Nothing is wrong with it: its checksums are right and its records lie without gaps."""
 
 
 @dataclass(slots=True)
 class _Rows:
-    """Rows of a batch that is being filled; `exact` has time, text and precision of rows that are not the usual."""
+    """Rows of a batch that is being filled."""
 
     rows: list[Row] = field(default_factory=list)
     exact: dict[int, tuple[int | None, str, int]] = field(default_factory=dict)
+    """Time, text and precision of rows that are not the usual."""
+    clear: list[int] = field(default_factory=list)
+    """Numbers of rows whose texts are not masked yet."""
+
+    def last(self) -> Row | None:
+        """The last row, which the general reader gave, as `RecordDecoder` would give it; None where it cannot be."""
+        written, created, kind, identifier, actor, host, path, size, data = self.rows[-1]
+        index = len(self.rows) - 1
+        if index in self.exact:
+            ns, text, precision = self.exact[index]
+            if ns is None or precision != 100 or '"written"' in data:
+                return None
+            written, created = ns // 100 + times.FILETIME_EPOCH, text[:26]
+        shown = mask_text(actor), mask_text(host), mask_text(path)
+        return (written, created, kind, identifier, *shown, size, mask_json(data))
+
+    def _mask(self, column: list[str], mask: Callable[[str], str]) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - start-up time
+
+        texts = pa.array([column[index] for index in self.clear], pa.string())
+        hidden = mask_column(texts, mask)
+        if hidden is not texts:
+            for index, text in zip(self.clear, hidden.to_pylist(), strict=True):
+                column[index] = text
 
     def batch(self, first: int) -> pa.RecordBatch:
         """The rows as columns; `first` is the number of the first one. Times are made here, all at once."""
@@ -100,15 +130,20 @@ class _Rows:
 
         count = len(self.rows)
         written, created, kind, record, actor, host, path, size, data = map(list, zip(*self.rows, strict=True))
+        if self.clear:
+            for column, mask in ((actor, mask_text), (host, mask_text), (path, mask_text), (data, mask_json)):
+                self._mask(column, mask)
         ticks = np.array(written, np.uint64)
         valid = (ticks > _FILETIME_MIN) & (ticks < _FILETIME_MAX)
         ns = (np.where(valid, ticks, times.FILETIME_EPOCH).astype(np.int64) - times.FILETIME_EPOCH) * 100
         ns[~valid] = 0
-        texts = np.datetime_as_string(ns.astype("M8[ns]")).astype("U27").tolist()
-        texts = [text + "Z" for text in texts]
-        own = np.array(created, "M8[us]").astype(np.int64)
+        texts = np.char.add(np.datetime_as_string(ns.astype("M8[ns]")).astype("U27"), "Z").tolist()
+        differs = ~valid
+        said = [index for index, text in enumerate(created) if text]
+        own = np.array([created[index] for index in said], "M8[us]").astype(np.int64)
+        differs[said] |= own != ns[said] // 1000
         precision = np.full(count, 100, np.int64)
-        for index in np.flatnonzero(~valid | (own != ns // 1000)).tolist():
+        for index in np.flatnonzero(differs).tolist():
             if index in self.exact:
                 continue
             # A forwarded event, or a header that was changed: the event's own time counts, the other is kept.
@@ -119,10 +154,13 @@ class _Rows:
         for index, (exact_ns, text, exact_precision) in self.exact.items():
             ns[index], valid[index] = exact_ns or 0, exact_ns is not None
             texts[index], precision[index] = text, exact_precision
-        fields = schema()
+        zeros = pa.array(np.zeros(count, np.int32))
 
         def same(value: str) -> pa.Array:
-            return pa.repeat(pa.scalar(value, pa.string()), count)
+            return pa.DictionaryArray.from_arrays(zeros, pa.array([value], pa.string()))
+
+        def repeating(values: list[str]) -> pa.Array:
+            return pa.array(values, pa.string()).dictionary_encode()
 
         columns = {
             "time_ns": pa.array(ns, pa.int64(), mask=~valid),
@@ -130,21 +168,25 @@ class _Rows:
             "precision_ns": pa.array(precision),
             "zone": same("UTC"),
             "zone_basis": same("format"),
-            "kind": pa.array(kind, pa.string()),
+            "kind": repeating(kind),
             "desc": same("Event Logged"),
             "record": pc.binary_join_element_wise(
                 "EventRecordID", pa.array(record, pa.uint64()).cast(pa.string()), " "
             ),
             "sequence": pa.array(np.arange(first, first + count, dtype=np.int64)),
-            "actor": pa.array(actor, pa.string()),
-            "host": pa.array(host, pa.string()),
-            "path": pa.array(path, pa.string()),
+            "actor": repeating(actor),
+            "host": repeating(host),
+            "path": repeating(path),
             "bytes": pa.array(size, pa.int64()),
             "data": pa.array(data, pa.string()),
             "clock": same(""),
             "state": same(""),
         }
-        return pa.RecordBatch.from_arrays([columns[name] for name in fields.names], schema=fields)
+        masked = [name for name in (*TEXTS, "data") if name not in ("time_text", "record")]
+        if max(record) < 10**11:
+            masked.append("record")
+        batch = pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], names=COLUMNS)
+        return batch.replace_schema_metadata({"masked": ",".join(masked)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +199,12 @@ class _Known:
     bytes: str
     prefix: str
     """The beginning of their `data`."""
+
+
+@cache
+def decoder() -> RecordDecoder:
+    """What this process has learned of the layouts of records."""
+    return RecordDecoder()
 
 
 def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem | pa.RecordBatch]:
@@ -177,6 +225,7 @@ class _Reader:
         import orjson  # noqa: PLC0415 - start-up time
 
         self._loads = orjson.loads
+        self._decoder = decoder()
         self._known: dict[tuple[str, str, str, str, str], _Known] = {}
 
     def _problem(self, offset: int, size: int, detail: str, *, limit: bool = False) -> None:
@@ -192,7 +241,7 @@ class _Reader:
                 self._problem(offset, self._file.size - offset, "time is up: the rest was not read", limit=True)
                 break
             raw = self._file.read_at(offset, CHUNK_BYTES)
-            if not any(raw):
+            if raw == _ZEROS[: len(raw)]:
                 zeroed.append(offset)
                 continue
             chunk = self._chunk(offset, raw, trailing_zeros=zeroed)
@@ -236,6 +285,7 @@ class _Reader:
             self._problem(offset, len(raw), f"the last chunk is cut off after {len(raw)} of {CHUNK_BYTES} bytes")
             raw = raw.ljust(CHUNK_BYTES, b"\0")
         headers, end, holes = _record_headers(raw)
+        fits = whole and not holes and self._checksums_fit(raw)
         if holes:
             raw = _without_holes(raw, holes)
         if raw[:8] != CHUNK_SIGNATURE:
@@ -248,17 +298,22 @@ class _Reader:
             self._problem(
                 offset, CHUNK_BYTES, f"a chunk without signature; {len(headers)} record headers found and read"
             )
-            return _Chunk(offset, _with_header(raw, headers, end), headers, repaired=True)
+            raw = _with_header(raw, headers, end)
+            return _Chunk(offset, raw if names_hold(raw) else _without_names(raw), headers, repaired=True)
         for start, stop in holes:
             self._problem(offset + start, stop - start, "no record where one should be; read on behind it")
         first_id, last_id = struct.unpack_from("<QQ", raw, 24)
         promised = last_id - first_id + 1
         if whole and not holes and headers and 0 < promised < 1 << 20 and promised != len(headers):
             self._problem(offset, CHUNK_BYTES, f"the chunk promises {promised} records and holds {len(headers)}")
-        if whole and not holes and not self._checksums_fit(raw):
+        if whole and not holes and not fits:
             # A chunk of a log in use: the checksums are written with the header, later than the records.
             self._problem(offset, CHUNK_BYTES, "checksum of a chunk is wrong; its records are read all the same")
-        return _Chunk(offset, raw, headers)
+        if not names_hold(raw):
+            # The decoder would follow them for ever; without them it looks names up where they stand.
+            self._problem(offset, CHUNK_BYTES, "the lists of names of a chunk lead nowhere; it is read without them")
+            return _Chunk(offset, _without_names(raw), headers)
+        return _Chunk(offset, raw, headers, whole=fits)
 
     @staticmethod
     def _checksums_fit(raw: bytes) -> bool:
@@ -281,16 +336,20 @@ class _Reader:
             self._problem(lost[0], len(lost) * CHUNK_BYTES, f"{len(lost)} chunks that the header counts are all zeros")
 
     def _flush(self, group: Sequence[_Chunk]) -> Iterator[Problem | pa.RecordBatch]:
-        if group:
-            wanted = [header for chunk in group for header in chunk.headers]
-            records, complaints = _decode(group)
-            if complaints or [one["event_record_id"] for one in records] != [identifier for identifier, _ in wanted]:
+        """The rows of chunks, in the order of the file."""
+        host = self._context.host
+        found = [self._decoder.rows(chunk.raw, chunk.headers, host) if chunk.whole else [] for chunk in group]
+        done = [[row for row in rows if isinstance(row, tuple)] for rows in found]
+        rest = [chunk for chunk, own in zip(group, done, strict=True) if len(own) < len(chunk.headers)]
+        general = self._general(rest)
+        for chunk, rows, own in zip(group, found, done, strict=True):
+            if len(own) == len(chunk.headers):
+                self._rows.rows += own
+            elif general is None:
                 # Something is wrong in one of them: each alone, so that the others are whole and the place is known.
-                for chunk in group:
-                    self._single(chunk)
+                self._single(chunk)
             else:
-                for (identifier, written), record in zip(wanted, records, strict=True):
-                    self._add(identifier, written, record, repaired=False)
+                self._mixed(chunk, rows, general)
         if len(self._rows.rows) >= BATCH_EVENTS:
             yield self._rows.batch(self._sequence)
             self._sequence += len(self._rows.rows)
@@ -298,10 +357,30 @@ class _Reader:
         yield from self._problems
         self._problems.clear()
 
+    def _general(self, chunks: Sequence[_Chunk]) -> Iterator[Mapping[str, Any]] | None:
+        """The records of chunks as the general reader has them; None where they are not those that the headers name."""
+        if not chunks:
+            return iter(())
+        records, complaints = _decode(chunks)
+        wanted = [header[0] for chunk in chunks for header in chunk.headers]
+        return None if complaints or [one["event_record_id"] for one in records] != wanted else iter(records)
+
+    def _mixed(self, chunk: _Chunk, rows: Sequence[Row | Trial | None], general: Iterator[Mapping[str, Any]]) -> None:
+        """Rows of a chunk of which the general reader has all records, and which this one has in part."""
+        own = iter(rows)
+        for identifier, written, _, _ in chunk.headers:
+            record, row = next(general), next(own, None)
+            if isinstance(row, tuple):
+                self._rows.rows.append(row)
+                continue
+            self._add(identifier, written, record, repaired=chunk.repaired)
+            if row is not None:
+                row.settle(self._rows.last())
+
     def _single(self, chunk: _Chunk) -> None:
         records, complaints = _decode([chunk])
         written: dict[int, list[int]] = {}
-        for identifier, when in chunk.headers:
+        for identifier, when, *_ in chunk.headers:
             written.setdefault(identifier, []).append(when)
         for record in records:
             identifier = int(record["event_record_id"])
@@ -319,7 +398,7 @@ class _Reader:
     def _headers_only(self, chunk: _Chunk, lost: Sequence[int]) -> None:
         """Of a record that could not be decoded its number and time remain: it is an event all the same."""
         left = list(lost)
-        for identifier, when in chunk.headers:
+        for identifier, when, *_ in chunk.headers:
             if identifier in left:
                 left.remove(identifier)
                 self._append(
@@ -340,6 +419,13 @@ class _Reader:
 
     def _add_fast(self, identifier: int, written: int, record: Mapping[str, Any]) -> bool:
         """A record in the usual layout: its JSON is cut, not parsed, and only known kinds are looked into."""
+        try:
+            return self._add_usual(identifier, written, record)
+        except ValueError:
+            # The decoder lets control characters of a damaged template through, and then it is no JSON.
+            return False
+
+    def _add_usual(self, identifier: int, written: int, record: Mapping[str, Any]) -> bool:
         json_text: str = record["data"]
         found = _USUAL.match(json_text)
         if found is None:
@@ -372,7 +458,8 @@ class _Reader:
                         path = value
                         break
                 if known.bytes:
-                    size = _number(values.get(known.bytes))
+                    size = whole_number(values.get(known.bytes))
+        self._rows.clear.append(len(self._rows.rows))
         self._rows.rows.append(
             (written, created, known.kind, identifier, actor, host or self._context.host, path, size, data)
         )
@@ -453,9 +540,10 @@ class _Reader:
         user: str,
     ) -> None:
         rows = self._rows
+        rows.clear.append(len(rows.rows))
         rows.exact[len(rows.rows)] = (ns, text, precision)
         actor, path = first_of(values, kind.actor) or user, first_of(values, kind.path)
-        size = _number(values.get(kind.bytes)) if kind.bytes else None
+        size = whole_number(values.get(kind.bytes)) if kind.bytes else None
         rows.rows.append(
             (0, "1970-01-01", kind.kind, identifier, actor, host or self._context.host, path, size, _dumps(data))
         )
@@ -478,16 +566,6 @@ def first_of(values: Mapping[str, object], names: Sequence[str]) -> str:
         if isinstance(value, str) and value not in ("", "-"):
             return value
     return ""
-
-
-def _number(value: object) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value if 0 <= value < 1 << 63 else None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:
-        return int(value)
-    return None
 
 
 def _dumps(data: Mapping[str, object]) -> str:
@@ -555,7 +633,7 @@ def _values(event: Mapping[str, Any]) -> dict[str, object]:
                     values[f"param{number}"] = one if isinstance(one, str | int | float | bool) else str(one or "")
             else:
                 values[name] = shown if not isinstance(shown, dict) else _flat(shown)
-        elif value is not None:
+        else:
             values[name] = value
     return values
 
@@ -573,20 +651,27 @@ def _flat(node: Mapping[str, Any], depth: int = 4) -> str:
     return "; ".join(parts)
 
 
-def _record_headers(raw: bytes) -> tuple[list[tuple[int, int]], int, list[tuple[int, int]]]:
-    """Record headers of a chunk as (id, FILETIME); where they end; spans between them that hold no record."""
-    found: list[tuple[int, int]] = []
+def _record_headers(raw: bytes) -> tuple[list[RecordHeader], int, list[tuple[int, int]]]:
+    """Record headers of a chunk; where they end; spans between them that hold no record."""
+    found: list[RecordHeader] = []
     holes: list[tuple[int, int]] = []
     at = RECORDS_OFFSET
     free = int.from_bytes(raw[48:52], "little")
     whole = raw[:8] == CHUNK_SIGNATURE and RECORDS_OFFSET <= free <= CHUNK_BYTES
     end = free if whole else CHUNK_BYTES
+    unpack = _RECORD.unpack_from
     while at + 28 <= end:
-        size = _record_size(raw, at)
-        if size:
-            _, _, identifier, written = _RECORD.unpack_from(raw, at)
-            found.append((identifier, written))
-            at += size
+        signature, size, identifier, written = unpack(raw, at)
+        after = at + size
+        # The size of a record stands at both of its ends.
+        if (
+            signature == RECORD_SIGNATURE
+            and size >= 28
+            and after <= CHUNK_BYTES
+            and raw[after - 4 : after] == raw[at + 4 : at + 8]
+        ):
+            found.append((identifier, written, at, size))
+            at = after
             continue
         following = raw.find(RECORD_SIGNATURE, at + 1, end)
         while following >= 0 and not _record_size(raw, following):
@@ -620,7 +705,12 @@ def _without_holes(raw: bytes, holes: Sequence[tuple[int, int]]) -> bytes:
     return bytes(patched)
 
 
-def _with_header(raw: bytes, headers: Sequence[tuple[int, int]], end: int) -> bytes:
+def _without_names(raw: bytes) -> bytes:
+    """The chunk without its table of lists of names."""
+    return raw[:128] + bytes(256) + raw[384:]
+
+
+def _with_header(raw: bytes, headers: Sequence[RecordHeader], end: int) -> bytes:
     """The chunk with a header that fits the records found in it; the tables of strings and templates stay."""
     fixed = bytearray(raw)
     fixed[:8] = CHUNK_SIGNATURE
