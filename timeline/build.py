@@ -35,6 +35,7 @@ from chain_of_custody import FileHash, console
 from chain_of_custody.console import text
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
 from chain_of_custody.masking import mask_text
+from chain_of_custody.scope import scope_of
 from preserve.workers import Failure, Pool
 from timeline import filesystem_times, times
 from timeline.build_state import FOLDER as STATE_FOLDER
@@ -187,6 +188,7 @@ class _Build:
         self.problems: list[Problem] = []
         self.sources: list[_Source] = []
         self.results: dict[int, JobResult] = {}
+        self.scope = scope_of(case.path)
         self.machines: dict[int, Machine] = {}
         self.parts: dict[str, tuple[str, int]] = {}
         self._stopped = False
@@ -246,6 +248,7 @@ class _Build:
             "host": self.options.host,
             "settings": hashlib.sha256(repr(sorted(self.options.settings.items())).encode()).hexdigest(),
             "first_id": self.first_id,
+            "scope": self.scope.seq if self.scope is not None else None,
             "tool_version": version("hozen"),
         }
         if not self.options.resume:
@@ -340,6 +343,7 @@ class _Build:
             language=console.language(),
             source=mask_text(one.name),
             collected_ns=int(self.started.timestamp()) * times.NS,
+            scope=self.scope,
             options=self.options.settings,
         )
 
@@ -397,14 +401,15 @@ class _Build:
             if source.key in state.done:
                 continue
             rows = Rows(self.folder / EVENTS / f"{source.key}.parquet")
-            rows.begin(source.source_id, host=source.context.host)
+            rows.begin(source.source_id, host=source.context.host, scope=self.scope)
             for batch in batches:
                 if self._stopped:
                     rows.discard()
                     return
                 rows.add_batch(batch)
             count, with_time = rows.rows_of_source, rows.rows_with_time()
-            state.add(source.key, ReadResult((JobResult(source.source_id, count, with_time, ""),), rows.close()))
+            result = JobResult(source.source_id, count, with_time, "", outside=rows.rows_outside())
+            state.add(source.key, ReadResult((result,), rows.close()))
 
     @staticmethod
     def _own_batches(source: _Source, seen: dict[str, Any]) -> Iterator[Any]:
@@ -618,6 +623,12 @@ class _Build:
             "files_not_understood": sum(unread.values()),
             "not_understood_by_ending": dict(unread.most_common(50)),
             "coverage_lines": len(problems),
+            "scope": {
+                "entry": self.scope.seq,
+                "outside": sum(one.outside for one in self.results.values()),
+            }
+            if self.scope is not None
+            else None,
             "parts": [
                 {"name": f"{EVENTS}/{name}", "sha256": digest, "size": size}
                 for name, (digest, size) in sorted(self.parts.items())

@@ -160,6 +160,14 @@ def _print_summary(summary: Mapping[str, Any], folder: Path) -> None:
             ),
             markup=False,
         )
+    limits = summary.get("scope")
+    if limits and limits["outside"]:
+        out.print(
+            text(
+                f"調査の範囲(第 {limits['entry']} 項)の外の事象: {limits['outside']:,} 件(保存していません)",
+                f"events outside the scope (entry {limits['entry']}): {limits['outside']:,} (counted, not stored)",
+            )
+        )
     if summary["coverage_lines"]:
         count = summary["coverage_lines"]
         out.print(

@@ -169,7 +169,7 @@ def render(
     corrected = _corrected(store, rows)
     moments = incident_marks.of_case(case.path)
     parts = [
-        f'<header><p class="case">{_h(mask_text(case.name))}</p><h1>{_h(heading)}</h1>{_facts(case, rows, asked, zone, say, left_out)}</header>',
+        f'<header><p class="case">{_h(mask_text(case.name))}</p><h1>{_h(heading)}</h1>{_facts(case, store, rows, asked, zone, say, left_out)}</header>',
         _how_to_read(rows, say, corrected=bool(corrected)),
         _incident(moments, zone, say),
         (
@@ -224,7 +224,13 @@ def _moment(ns: int | None, zone: str, *, known: bool = True, precision_ns: int 
 
 
 def _facts(
-    case: Case, rows: Sequence[Mapping[str, Any]], asked: Mapping[str, Any], zone: str, say: _Words, left_out: int
+    case: Case,
+    store: Store,
+    rows: Sequence[Mapping[str, Any]],
+    asked: Mapping[str, Any],
+    zone: str,
+    say: _Words,
+    left_out: int,
 ) -> str:
     timed = [row["time_ns"] for row in rows if row["time_ns"] is not None]
     names = {
@@ -257,6 +263,14 @@ def _facts(
         if left_out
         else ""
     )
+    scope = store.scope
+    outside = store.outside()
+    if outside and scope is not None:
+        words = say(
+            f"調査の範囲(台帳 第 {scope.seq} 項)の外の事象 {outside:,} 件は、この報告書の対象ではありません。",
+            f"{outside:,} events outside the scope (entry {scope.seq} of the ledger) are no part of this report.",
+        )
+        missing += f'<p class="warning">{_h(words)}</p>'
     return f"<dl>{shown}</dl>{missing}"
 
 

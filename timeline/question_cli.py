@@ -89,6 +89,12 @@ def opened(case: Path | None, folder: Path | None) -> Store:
             f"作成が途中の時系列は含まれません(--resume で続行): {unfinished.name}",
             f"a build that was stopped is left out (--resume goes on): {unfinished.name}",
         )
+    outside = store.outside()
+    if outside and store.scope is not None:
+        console.notice(
+            f"調査の範囲(第 {store.scope.seq} 項)の外の事象 {outside:,} 件は、示していません",
+            f"{outside:,} events outside the scope (entry {store.scope.seq}) are not shown",
+        )
     return store
 
 

@@ -79,6 +79,8 @@ class JobResult:
     changed: bool = False
     parser: str = ""
     unchanged: bool = False
+    outside: int = 0
+    """Rows outside the scope of the case: counted, not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,12 @@ class FilePass:
                 if not name:
                     return JobResult(job.source_id, 0, 0, "", masked(problems))
             parser = by_name()[name]
-            rows.begin(job.source_id, host=task.context.host, numeric=getattr(parser, "NUMERIC", ()))
+            rows.begin(
+                job.source_id,
+                host=task.context.host,
+                numeric=getattr(parser, "NUMERIC", ()),
+                scope=task.context.scope,
+            )
             before = _stamp(job.file)
             digest = _prepare(file, sparse=job.file.sparse)
             if digest in job.known:
@@ -162,8 +169,9 @@ class FilePass:
         if changed:
             detail = "the file changed while it was read: what was written later is not in the timeline"
             problems.append(Problem(f"{task.place.layer}:{job.file.path}", "incomplete", detail))
-        found = rows.rows_of_source
-        return JobResult(job.source_id, found, rows.rows_with_time(), digest, masked(problems), changed, name)
+        found, with_time = rows.rows_of_source, rows.rows_with_time()
+        outside = rows.rows_outside()
+        return JobResult(job.source_id, found, with_time, digest, masked(problems), changed, name, outside=outside)
 
     @staticmethod
     def _look(file: SourceFile, problems: list[Problem]) -> str:

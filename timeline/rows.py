@@ -16,12 +16,15 @@ import numpy as np
 from chain_of_custody.masking import mask_text
 from timeline.event import COLUMNS, Event, bounded, data_json, schema
 from timeline.masking import TEXTS, mask_column, mask_json
+from timeline.scoping import inside
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
     import pyarrow as pa
+
+    from chain_of_custody.scope import Scope
 
 ROWS_IN_MEMORY = 500_000
 """Rows gathered before they are sorted and written; a larger source becomes several sorted runs."""
@@ -134,17 +137,29 @@ class Rows:
         self._numeric: Collection[str] = ()
         self._host = ""
         self._with_time = 0
+        self._scope: Scope | None = None
+        self._outside = 0
 
-    def begin(self, source_id: int, *, host: str = "", numeric: Collection[str] = ()) -> None:
-        """What follows are rows of this source; `host` is that of rows that name none."""
+    def begin(
+        self, source_id: int, *, host: str = "", numeric: Collection[str] = (), scope: Scope | None = None
+    ) -> None:
+        """What follows are rows of this source; `host` is that of rows that name none. Of them, `scope` keeps some."""
         self._flush_events()
+        self._scope, self._outside = scope, 0
         self._source_id, self._row, self._host, self._numeric = source_id, 0, host, numeric
         self._with_time = 0
 
     @property
     def rows_of_source(self) -> int:
-        """Rows that the present source has given."""
-        return self._row + len(self._events)
+        """Rows that the present source has given and that are kept."""
+        if self._scope is not None:
+            self._flush_events()
+        return self._row - self._outside + len(self._events)
+
+    def rows_outside(self) -> int:
+        """Rows of the present source that lie outside the scope: they are counted alone."""
+        self._flush_events()
+        return self._outside
 
     def rows_with_time(self) -> int:
         """Rows of the present source whose time was read."""
@@ -191,12 +206,17 @@ class Rows:
         if self._host:
             host = _plain(columns["host"])
             columns["host"] = pc.if_else(pc.equal(host, ""), self._host, host)
-        self._with_time += count - columns["time_ns"].null_count
         columns["source_id"] = pa.repeat(pa.scalar(self._source_id, pa.int32()), count)
         columns["row"] = pa.array(np.arange(self._row, self._row + count, dtype=np.int64))
         arrays = [_held(columns[field.name], field.type) for field in held_schema()]
-        self._tables.append(pa.Table.from_arrays(arrays, schema=held_schema()))
+        table = pa.Table.from_arrays(arrays, schema=held_schema())
         self._row += count
+        if self._scope is not None:
+            table = inside(self._scope, table)
+            self._outside += count - table.num_rows
+            count = table.num_rows
+        self._with_time += count - table["time_ns"].null_count
+        self._tables.append(table)
         self._held += count
         self.count += count
         if self._held >= ROWS_IN_MEMORY:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from chain_of_custody.scope import Scope
+
 HEAD_BYTES = 4096
 _BUFFER_BYTES = 1 << 20
 
@@ -175,6 +177,8 @@ class Context:
     """When the source was taken, where it is known (else when it was read): no record is later, save by its clock."""
     deadline: float | None = None
     """`time.monotonic()` at which a parser should stop with a Problem of reason `limit`."""
+    scope: Scope | None = None
+    """The scope of the case: events outside are counted, not stored."""
     options: Mapping[str, object] = field(default_factory=lambda: NO_DATA)
     """Settings of single parsers by their name, such as the mapping of an endpoint log."""
 

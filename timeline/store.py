@@ -24,10 +24,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from chain_of_custody.errors import EvidenceError, UsageError
 from chain_of_custody.masking import mask_text
+from chain_of_custody.scope import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
+
+    from chain_of_custody.scope import Scope
 
 BUILDS = "timeline"
 """Folder of a case that holds its builds, each `<number>-<name of the first source>`."""
@@ -186,6 +189,8 @@ class Store:
     home: Path
     unfinished: Sequence[Path] = ()
     """Builds that were stopped; they are not shown before they are complete."""
+    scope: Scope | None = None
+    """The scope of the case: events outside are in no view."""
     spill: Path = field(default_factory=Path)
     """Folder for what does not fit into memory; it is made when it is needed and removed at the end."""
 
@@ -206,6 +211,14 @@ class Store:
     def damaged(self) -> list[str]:
         """Parts that are not whole, with their builds; their events are missing from every answer."""
         return [f"{build.folder.name}/{name}" for build in self.builds for name in build.damaged]
+
+    def outside(self) -> int:
+        """Events that are stored (from before the scope was set) and not shown, since they lie outside it."""
+        parts = _list([str(part) for build in self.builds for part in build.parts])
+        if self.scope is None or parts == "[]":
+            return 0
+        condition = self.scope.event_condition()
+        return int(next(self.rows(f"SELECT count(*) FROM read_parquet({parts}) WHERE NOT {condition}"))[0])
 
     @property
     def has_replaced(self) -> bool:
@@ -247,8 +260,9 @@ def open_store(
     if threads is not None:
         connection.execute("SET threads = ?", [threads])
     connection.execute("SET allowed_paths = ?", [paths + tables + extra])
-    _views(connection, builds, paths, home)
-    return Store(builds, connection, home, unfinished, spill)
+    scope = scope_of(home.parent) if folder is None else None
+    _views(connection, builds, paths, home, scope)
+    return Store(builds, connection, home, unfinished, scope, spill)
 
 
 def _find(case: Path | None, folder: Path | None) -> tuple[list[Build], list[Path], Path]:
@@ -319,8 +333,14 @@ def _list(paths: Sequence[str]) -> str:
     return "[" + ", ".join(_quoted(path) for path in paths) + "]"
 
 
-def _views(connection: Any, builds: Sequence[Build], parts: Sequence[str], home: Path) -> None:  # noqa: ANN401
-    """Make the views. Of a source that was built again, the newest build counts."""
+def _views(
+    connection: Any,  # noqa: ANN401 - duckdb has no types
+    builds: Sequence[Build],
+    parts: Sequence[str],
+    home: Path,
+    scope: Scope | None,
+) -> None:
+    """Make the views. Of a source built again, the newest build counts; what lies outside `scope` is left out."""
     newest: dict[str, int] = {}
     for index, build in enumerate(builds):
         for one in build.manifest.get("inputs", ()):
@@ -349,7 +369,8 @@ def _views(connection: Any, builds: Sequence[Build], parts: Sequence[str], home:
     files = _list([str(build.folder / "files.parquet") for build in builds])
     connection.execute(f"CREATE VIEW files AS SELECT * FROM read_parquet({files}, union_by_name = true)")
     if parts:
-        connection.execute(f"CREATE VIEW event_rows AS SELECT * FROM read_parquet({_list(parts)})")
+        condition = "" if scope is None else f" WHERE {scope.event_condition()}"
+        connection.execute(f"CREATE VIEW event_rows AS SELECT * FROM read_parquet({_list(parts)}){condition}")
     else:
         connection.execute(f"CREATE TABLE event_rows ({_EMPTY})")
     connection.execute(_EVENTS)

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from timeline.filters import Filter
+from timeline.scoping import inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -187,10 +188,10 @@ class ViewIndex:
         for place in places:
             wanted.setdefault(place // self._group, []).append(place)
         found: dict[int, dict[str, Any]] = {}
-        for number, inside in wanted.items():
+        for number, near in wanted.items():
             table = self._row_group(number)
-            taken = table.take([place - number * self._group for place in inside]).to_pylist()
-            found |= dict(zip(inside, map(self._known, taken), strict=True))
+            taken = table.take([place - number * self._group for place in near]).to_pylist()
+            found |= dict(zip(near, map(self._known, taken), strict=True))
         return [found[place] for place in places]
 
     def _known(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -275,6 +276,8 @@ def _key(store: Store) -> str:
         for part in build.manifest.get("parts", ()):
             digest.update(f"{build.folder.name}/{part['name']} {part['sha256']}\n".encode())
         digest.update(repr(build.damaged).encode())
+    if store.scope is not None:
+        digest.update(f"scope {store.scope.seq}\n".encode())
     return digest.hexdigest()[:32]
 
 
@@ -337,7 +340,7 @@ def _write_sorted(store: Store, target: Path) -> None:
             held, rows = [table.slice(whole)], table.num_rows - whole
 
         for table in merged(parts, store.spill):
-            plain = _plain(table, kept, schema)
+            plain = _plain(table if store.scope is None else inside(store.scope, table), kept, schema)
             held.append(plain)
             rows += plain.num_rows
             if rows >= _WRITTEN_ROWS:

@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from chain_of_custody.errors import EvidenceError, UsageError
+from triage.scope import hidden_note, holds_line, of_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from triage.scope import Scope
 
 FORMAT_VERSION = 1
 CONFIDENCES = ("high", "medium", "low")
@@ -53,16 +56,21 @@ class ResultFormatError(EvidenceError):
 
 @dataclass(frozen=True, slots=True)
 class ScanResults:
-    """One scan's folder. `summary` is {} where the file is missing."""
+    """One scan's folder. `summary` is {} where the file is missing; `scope` is that of its case now."""
 
     folder: Path
     summary: Mapping[str, Json]
+    scope: Scope | None = None
 
     def findings(self) -> Iterator[dict[str, Json]]:
-        """Each finding, checked for version, kind and confidence.
+        """Each finding inside the scope, checked for version, kind and confidence.
 
         Raises ResultFormatError with the line's number.
         """
+        yield from (line for line in self.all_findings() if self.scope is None or holds_line(self.scope, line))
+
+    def all_findings(self) -> Iterator[dict[str, Json]]:
+        """The same without regard to the scope: for counting and for disposing of what lies outside."""
         for number, line in _lines(self.folder / "findings.jsonl"):
             where = f"findings.jsonl:{number}"
             if line.get("kind") not in KINDS:
@@ -107,7 +115,15 @@ def open_results(folder: Path) -> ScanResults:
     if not isinstance(summary, dict):
         raise _damaged(folder, "summary.json", "JSON")
     _check_version(folder, "summary.json", summary.get("v", FORMAT_VERSION))
-    return ScanResults(folder, summary)
+    scope = of_results(folder)
+    if scope is None:
+        return ScanResults(folder, summary)
+    results = ScanResults(folder, summary, scope)
+    outside = sum(not holds_line(scope, line) for line in results.all_findings())
+    if outside:
+        said = {"entry": scope.seq, "outside": outside}
+        summary = summary | {"notes": [*list_of(summary.get("notes")), hidden_note(said)], "hidden": said}
+    return ScanResults(folder, summary, scope)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:

@@ -227,7 +227,7 @@ class _Scan:
     ) -> tuple[dict[str, Any], list[PlaceCount], list[tuple[str, FileHash]]]:
         findings = [finding for medium in media for finding in medium.findings]
         limits = scope.scope_of(self.case.path)
-        findings, outside = limits.split(findings) if limits is not None else (findings, {})
+        findings, outside = scope.split(limits, findings) if limits is not None else (findings, {})
         coverage = sorted({line for medium in media for line in medium.coverage})
         summary = self._summary(evidence, media, findings, coverage)
         if outside:

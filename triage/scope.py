@@ -1,92 +1,75 @@
-"""The scope of a case (C5): what a scan keeps. Every sector is read all the same; hits outside are counted, not stored.
-
-The newest `record.scope` of the case counts: `paths` (patterns with * and ?, one a line or apart by `;`), `since` and
-`until` (time of the last change of the file), `kinds`. What cannot be shown to lie inside is outside: space without a
-file where paths are named, a file without time where a period is.
-"""
+"""The scope of a case over findings and hits: those outside are counted, not stored and not shown (C5)."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from chain_of_custody import entries
-from chain_of_custody.reading import read_entries
+from chain_of_custody.scope import Scope, scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from triage.findings import Finding
 
-_KINDS = {"mynumber": "my_number", "my_number": "my_number", "yara": "yara"}
+__all__ = ["Scope", "hidden_note", "holds", "holds_line", "modified", "note", "of_results", "scope_of", "split"]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What is inside; empty members limit nothing. `seq` is the entry that says so; times in nanoseconds UTC."""
-
-    seq: int
-    paths: tuple[str, ...] = ()
-    since_ns: int | None = None
-    until_ns: int | None = None
-    kinds: frozenset[str] = frozenset()
-
-    def holds(self, finding: Finding) -> bool:
-        """Whether the finding lies inside."""
-        if self.kinds and finding.kind not in self.kinds:
-            return False
-        if self.paths and not any(_fits(finding.path, pattern) for pattern in self.paths):
-            return False
-        if self.since_ns is None and self.until_ns is None:
-            return True
-        modified = finding.times.get("modified")
-        ns = modified.get("ns") if isinstance(modified, dict) else getattr(modified, "ns", None)
-        if not isinstance(ns, int):
-            return False
-        return (self.since_ns is None or ns >= self.since_ns) and (self.until_ns is None or ns <= self.until_ns)
-
-    def split(self, findings: Sequence[Finding]) -> tuple[list[Finding], dict[str, Any]]:
-        """The findings inside, and what is said of the others: their number by kind and by confidence."""
-        inside = [one for one in findings if self.holds(one)]
-        outside = [one for one in findings if not self.holds(one)]
-        said = {
-            "entry": self.seq,
-            "outside": len(outside),
-            "by_kind": dict(sorted(Counter(one.kind for one in outside).items())),
-            "by_confidence": dict(sorted(Counter(one.confidence for one in outside if one.confidence).items())),
-        }
-        return inside, said
+def modified(times: Mapping[str, Any]) -> int | None:
+    """Time of the last change of a file (ns UTC) from its times; None where it is not known."""
+    modified = times.get("modified")
+    ns = modified.get("ns") if isinstance(modified, dict) else getattr(modified, "ns", None)
+    return ns if isinstance(ns, int) and not isinstance(ns, bool) else None
 
 
-def _fits(path: str, pattern: str) -> bool:
-    folder = pattern.rstrip("/")
-    return fnmatchcase(path, pattern) or fnmatchcase(path, f"{folder}/*")
+def holds(scope: Scope, finding: Finding) -> bool:
+    """Whether the finding lies inside."""
+    return scope.holds(finding.kind, finding.path, modified(finding.times))
 
 
-def note(said: dict[str, Any]) -> dict[str, str]:
-    """The sentence of the report."""
+def holds_line(scope: Scope, line: Mapping[str, Any]) -> bool:
+    """Whether the finding of this line of `findings.jsonl` lies inside."""
+    times, path = line.get("times"), line.get("path")
+    return scope.holds(
+        str(line.get("kind")), path if isinstance(path, str) else "", modified(times if isinstance(times, dict) else {})
+    )
+
+
+def split(scope: Scope, findings: Sequence[Finding]) -> tuple[list[Finding], dict[str, Any]]:
+    """The findings inside, and what is said of the others: their number by kind and by confidence."""
+    inside = [one for one in findings if holds(scope, one)]
+    outside = [one for one in findings if not holds(scope, one)]
+    said = {
+        "entry": scope.seq,
+        "outside": len(outside),
+        "by_kind": dict(sorted(Counter(one.kind for one in outside).items())),
+        "by_confidence": dict(sorted(Counter(one.confidence for one in outside if one.confidence).items())),
+    }
+    return inside, said
+
+
+def note(said: Mapping[str, Any]) -> dict[str, str]:
+    """The sentence of the report about what a scan left out."""
     return {
         "ja": f"調査の範囲(第 {said['entry']} 項)の外の検出 {said['outside']} 件は数えただけで、保存していません",
         "en": f"{said['outside']} findings outside the scope (entry {said['entry']}) were counted, not stored",
     }
 
 
-def scope_of(case: Path) -> Scope | None:
-    """The scope that counts now; None where none was recorded. Raises LedgerError."""
-    found: Scope | None = None
-    for entry in read_entries(case):
-        if entry.type != "record.scope":
-            continue
-        texts = {name: str(entry.body.get(name, "")) for name in ("paths", "since", "until", "kinds")}
-        found = Scope(
-            entry.seq,
-            tuple(one.strip() for one in re.split(r"[\n;]", texts["paths"]) if one.strip()),
-            entries.time_ns_of(texts["since"]) if texts["since"] else None,
-            entries.time_ns_of(texts["until"]) if texts["until"] else None,
-            frozenset(_KINDS.get(one, one) for one in re.split(r"[\s,;、]+", texts["kinds"]) if one),
-        )
-    return found
+def hidden_note(said: Mapping[str, Any]) -> dict[str, str]:
+    """The sentence about findings that were stored before the scope was set, or made narrower."""
+    return {
+        "ja": f"調査の範囲(第 {said['entry']} 項)の外の検出 {said['outside']} 件は示していません"
+        "(範囲を定める前の走査に残っています。triage surplus で廃棄できます)",
+        "en": f"{said['outside']} findings outside the scope (entry {said['entry']}) are not shown "
+        "(they are left in a scan made before it was set; triage surplus disposes of them)",
+    }
+
+
+def of_results(folder: Path) -> Scope | None:
+    """The scope of the case in which results lie; None where they lie in none."""
+    for parent in folder.absolute().parents:
+        if (parent / "ledger.jsonl").is_file():
+            return scope_of(parent)
+    return None

@@ -31,6 +31,7 @@ from triage.file_pass import GRACE_SECONDS, MEMORY_WITH_PICTURES, FilePass, File
 from triage.findings import CoverageLine, encode_line, write_lines
 from triage.masking import mask_text
 from triage.nested_media import DEEPEST
+from triage.scope import modified, scope_of
 from triage.text import Text
 from triage.words import Hit, RawSearch, TextSearch, Words, normalised
 
@@ -294,12 +295,16 @@ def _folder(case: Path, name: str) -> Path:
 def _search(image: Path, case: Case, options: SearchOptions, folder: Path) -> SearchOutcome:
     counts: Counter[int] = Counter()
     coverage: set[CoverageLine] = set()
-    hits = 0
+    hits = outside = 0
     with (
         (folder / "hits.jsonl").open("x", encoding="utf-8", newline="\n", errors="backslashreplace") as file,
         evidence_map.walk(image, threads=options.jobs, keys=options.keys) as evidence,
     ):
-        for line in _Search(case, options, coverage, counts).medium(evidence, 0):
+        limits = scope_of(case.path)
+        for line, modified_ns in _Search(case, options, coverage, counts).medium(evidence, 0):
+            if limits is not None and not limits.holds("search", line["path"], modified_ns):
+                outside += 1
+                continue
             hits += 1
             file.write(encode_line({"v": 1, "id": f"H{hits:06d}", **line}))
         size = evidence.image.size
@@ -319,6 +324,8 @@ def _search(image: Path, case: Case, options: SearchOptions, folder: Path) -> Se
         "coverage_lines": len(coverage),
         "exit_code": exit_code,
     }
+    if limits is not None:
+        summary["scope"] = {"entry": limits.seq, "outside": outside}
     with (folder / "summary.json").open("x", encoding="utf-8", newline="\n") as file:
         json.dump(summary, file, ensure_ascii=False, indent=1)
         file.write("\n")
@@ -334,8 +341,8 @@ class _Search:
         self._coverage = coverage
         self._counts = counts
 
-    def medium(self, evidence: EvidenceMap, depth: int) -> Iterator[dict[str, Any]]:
-        """Hits of one medium, then of those inside it."""
+    def medium(self, evidence: EvidenceMap, depth: int) -> Iterator[tuple[dict[str, Any], int | None]]:
+        """Hits of one medium, then of those inside it; beside each the time of its file's last change (ns UTC)."""
         recipe = evidence.evidence.recipe
         if recipe is None:
             raise UsageError("媒体を開き直せません", "the medium cannot be opened again")
@@ -411,7 +418,7 @@ class _Search:
 
     def _hits(
         self, evidence: EvidenceMap, tasks: Sequence[SearchTask], results: dict[int, SearchResult]
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[tuple[dict[str, Any], int | None]]:
         """Hits by place; what was seen both in a file's text and in its raw bytes is one."""
         seen: set[tuple[int, int]] = set()
         # Hits of text without a place of its own: the same word's raw bytes in that file are the same hits.
@@ -431,7 +438,10 @@ class _Search:
                     seen.add((found.word, offset))
                 elif not found.container:
                     loose[found.word, task.number] += 1
-                yield self._hit(found, place.state, place.layers, place.path, offset, place.file_id)
+                yield (
+                    self._hit(found, place.state, place.layers, place.path, offset, place.file_id),
+                    modified(place.times),
+                )
         for task in tasks:
             result = results.get(task.number)
             if result is None or task.file_id is not None or not result.found:
@@ -453,7 +463,7 @@ class _Search:
                 place_or_none = evidence.place(owner) if owner >= 0 else None
                 layers = place_or_none.layers if place_or_none else evidence.layers_at(found.offset)
                 inside = replace(found, offset=int(located.file_offset[at]) if located.state[at] <= DELETED else -1)
-                yield self._hit(
+                hit = self._hit(
                     inside,
                     state,
                     layers,
@@ -461,6 +471,7 @@ class _Search:
                     found.offset,
                     place_or_none.file_id if place_or_none else "",
                 )
+                yield hit, modified(place_or_none.times) if place_or_none else None
 
     def _hit(
         self, found: Found, state: str, layers: str, path: str, offset: int | None, file_id: str

@@ -89,6 +89,12 @@ def search(
     for line in outcome.summary["words"]:
         table.add_row(Text(visible(line["word"], max_chars=80)), str(line["hits"]))
     console.out_console().print(table)
+    outside = outcome.summary.get("scope", {}).get("outside", 0)
+    if outside:
+        console.notice(
+            f"調査の範囲(第 {outcome.summary['scope']['entry']} 項)の外の {outside} 件は、数えただけで保存していません",
+            f"{outside} hits outside the scope (entry {outcome.summary['scope']['entry']}) were counted, not stored",
+        )
     if outcome.summary["coverage_lines"]:
         count = outcome.summary["coverage_lines"]
         console.notice(f"読めなかった部分: {count} 件(coverage.jsonl)", f"not fully read: {count} (coverage.jsonl)")

@@ -11,7 +11,7 @@ from chain_of_custody import init_case, open_case
 from tests.chain_of_custody.test_cli import custody
 from tests.triage.test_protection import SAMPLE, run
 from triage.findings import Finding
-from triage.scope import Scope, scope_of
+from triage.scope import Scope, holds, scope_of
 
 DAY_NS = 86_400 * 1_000_000_000
 
@@ -36,7 +36,7 @@ def finding(path: str, ns: int | None = None, kind: str = "my_number") -> Findin
     ],
 )
 def test_what_is_inside(scope: Scope, one: Finding, inside: bool) -> None:
-    assert scope.holds(one) is inside
+    assert holds(scope, one) is inside
 
 
 def test_a_scan_keeps_what_is_inside(
