@@ -22,6 +22,7 @@ from triage.extractors.model import (
 )
 from triage.extractors.office_encryption import opened_package
 from triage.extractors.pieces import prose
+from triage.extractors.thumbnails import picture_kind
 from triage.extractors.zip_archive import name_text
 from triage.sniff import OLE2
 from triage.text import Text
@@ -216,8 +217,18 @@ def _document(compound: Compound) -> Iterator[Text | Problem | Child]:
                 body = _native(data)
             yield from name_text(member_container(source, shown), shown)
             yield Child(BytesSource(body, shown.rpartition("/")[2], member_container(source, shown)))
+        elif (start := _thumbnail(data)) is not None:
+            # Thumbs.db of Windows XP: a picture behind a header of 12, 16 or 24 bytes.
+            context.count_member()
+            place = f"{shown}.{picture_kind(data[start : start + 8])}"
+            yield Child(BytesSource(data[start:], place.rpartition("/")[2], member_container(source, place)))
         else:
             yield from leftovers(data, container, shown, seen)
+
+
+def _thumbnail(data: bytes) -> int | None:
+    """Where in a stream a thumbnail begins; None where it holds none."""
+    return next((start for start in (12, 16, 24) if picture_kind(data[start : start + 8]) in ("jpg", "png")), None)
 
 
 def _native(data: bytes) -> bytes:

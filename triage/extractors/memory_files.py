@@ -14,7 +14,6 @@ format", [MS-XCA].
 from __future__ import annotations
 
 import importlib
-import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -165,7 +164,7 @@ class _Memory:
         head = self._source.read_at(at, 32)
         if len(head) < 32:
             return at + 8
-        word = struct.unpack_from("<I", head, 8)[0]
+        word = int.from_bytes(head[8:12], "little")
         pages, packed = (word & 0x3FF) + 1, (word >> 10) + 1
         if pages > _SET_PAGES or packed > pages * PAGE_BYTES:
             return at + 8

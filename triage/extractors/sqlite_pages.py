@@ -7,6 +7,8 @@ cells marked `numeric`; free pages, free space inside pages and write-ahead logs
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
@@ -290,7 +292,23 @@ def _table_rows(database: _Database, info: _TableInfo) -> Iterator[Text | Proble
                 name = info.columns[column] if column < len(info.columns) else str(column)
                 place = f"{info.name}/{rowid}/{name}"
                 yield Child(BytesSource(value, name, member_container(source, place)))
+            for number, copied in enumerate(_clipboard(value)):
+                place = f"{info.name}/{rowid}/{info.columns[column] if column < len(info.columns) else column}/{number}"
+                yield Child(BytesSource(copied, "clipboard", member_container(source, place)))
     yield from table.finish()
+
+
+def _clipboard(value: Value) -> Iterator[bytes]:
+    """What was copied, from a payload of the clipboard history (ActivitiesCache.db): base64 in JSON."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    if not isinstance(text, str) or '"formatName"' not in text:
+        return
+    try:
+        formats = json.loads(text.rstrip("\0"))
+        for one in formats if isinstance(formats, list) else ():
+            yield base64.b64decode(one["content"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return
 
 
 def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child]:

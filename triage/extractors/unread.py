@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from triage.text import Text
 
 _FORMATS: tuple[tuple[int, bytes, str], ...] = (
-    (0, b"Rar!\x1a\x07", "RAR"),
     (0, b"\x60\xea", "ARJ"),
     (7, b"**ACE**", "ACE"),
     (0, b"ITSF\x03", "CHM"),
