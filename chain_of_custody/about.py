@@ -69,6 +69,7 @@ def about(case: Path, hmac: str) -> About:
     """All actions of the case on the number with this HMAC. Raises LedgerError for a ledger that cannot be read."""
     answer = About()
     scans: dict[str, _Scan] = {}
+    disposed = _after_disposal(case)
     ends: dict[int, Entry] = {}
     begun: list[Entry] = []
     for entry in read_entries(case):
@@ -81,7 +82,7 @@ def about(case: Path, hmac: str) -> About:
             ends[int(str(entry.body["begin"]))] = entry
             if kind == "scan" and "results" in entry.body:
                 answer.scans += 1
-                _read_scan(case, entry, hmac, scans, answer)
+                _read_scan(case, entry, hmac, scans, answer, disposed)
     for entry in begun:
         kind = entry.type.removesuffix(".begin")
         end = ends.get(entry.seq)
@@ -102,7 +103,25 @@ def about(case: Path, hmac: str) -> About:
     return answer
 
 
-def _read_scan(case: Path, entry: Entry, hmac: str, scans: dict[str, _Scan], answer: About) -> None:
+def _after_disposal(case: Path) -> dict[tuple[str, str], str]:
+    """What became of result files from which surplus was disposed of: (name, SHA-256 before) to the one after."""
+    found: dict[tuple[str, str], str] = {}
+    for entry in read_entries(case):
+        files = entry.body.get("files") if entry.type == "record.dispose" else None
+        for one in files if isinstance(files, list) else ():
+            if isinstance(one, dict) and "after" in one:
+                found[str(one.get("name")), str(one.get("before"))] = str(one["after"])
+    return found
+
+
+def _read_scan(
+    case: Path,
+    entry: Entry,
+    hmac: str,
+    scans: dict[str, _Scan],
+    answer: About,
+    disposed: dict[tuple[str, str], str],
+) -> None:
     results = str(entry.body["results"])
     names = entry.body.get("files")
     listed = [str(name) for name in names] if isinstance(names, list) else []
@@ -125,7 +144,10 @@ def _read_scan(case: Path, entry: Entry, hmac: str, scans: dict[str, _Scan], ans
             )
         )
         return
-    if recorded.get(FINDINGS) != digest.hexdigest():
+    expected = recorded.get(FINDINGS, "")
+    while (f"{results}/{FINDINGS}", expected) in disposed:
+        expected = disposed[f"{results}/{FINDINGS}", expected]
+    if expected != digest.hexdigest():
         answer.unknown.append(
             (
                 f"検出が台帳の記録と一致しません: {results}(第 {entry.seq} 項)",

@@ -1,4 +1,4 @@
-"""The commands `triage anonymise|copies`."""
+"""The commands `triage anonymise|copies|surplus`."""
 # ruff: noqa: PLC0415 - what a command needs is loaded when it runs
 
 from __future__ import annotations
@@ -130,8 +130,52 @@ def copies(
     out.print(text(f"{len(found)} 個の内容", f"{len(found)} contents"), markup=False)
 
 
+@options.signing
+def surplus(
+    work: options.Work,
+    dispose: Annotated[
+        bool, typer.Option("--dispose", help=text("廃棄する(台帳に記録)", "dispose of it (recorded)"))
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=text("廃棄の理由", "why"))] = "",
+) -> None:
+    """Count what lies outside the scope, or dispose of it."""
+    from triage.surplus import dispose_of, find
+
+    if dispose and not reason.strip():
+        raise UsageError("--reason が必要です", "--reason is needed")
+    with work.open() as case:
+        found = find(case.path)
+        entry = dispose_of(case, found, reason.strip()) if dispose and found else None
+    if work.as_json:
+        listed = [{"file": one.file.as_posix(), "outside": one.outside, "inside": one.inside} for one in found]
+        console.print_json({"surplus": listed, "disposed": entry.seq if entry is not None else None})
+        return
+    out = console.out_console()
+    for one in found:
+        out.print(
+            text(
+                f"{one.file.as_posix()}: 範囲外 {one.outside} 件、範囲内 {one.inside} 件",
+                f"{one.file.as_posix()}: {one.outside} outside, {one.inside} inside",
+            ),
+            markup=False,
+        )
+    if entry is not None:
+        console.say_entry(entry, "廃棄しました", "disposed of", as_json=False)
+    elif not found:
+        out.print(text("範囲外のものはありません", "nothing lies outside"), markup=False)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
+    app.command(
+        "surplus",
+        **command_help(
+            "調査の範囲を定める前に保存された範囲外の検出を数え、廃棄します(C5。前後のハッシュを台帳に記録)。",
+            "Count, or dispose of, findings outside the scope that were stored before it was set (C5; recorded).",
+            "triage surplus --case c.case",
+            "triage surplus --dispose --reason '第三者の情報' --case c.case",
+        ),
+    )(surplus)
     app.command(
         "anonymise",
         **command_help(
