@@ -33,6 +33,14 @@ STATES_JA = {
 }
 
 
+def _asked(ask: bool) -> tuple[str, ...]:  # noqa: FBT001 - the value of an option
+    """What is typed at the prompt of `--ask-key`, tried on volumes and documents."""
+    if not ask:
+        return ()
+    secret = console.ask_secret("パスワードまたは回復キー: ", "password or recovery key: ").decode("utf-8")
+    return (secret,) if secret else ()
+
+
 class Confidence(StrEnum):
     """How sure a finding is."""
 
@@ -55,6 +63,16 @@ class OcrChoice(StrEnum):
     all = "all"
     off = "off"
 
+
+AskKeyOption = Annotated[
+    bool,
+    typer.Option(
+        "--ask-key",
+        help=text(
+            "パスワードまたは回復キーを画面で尋ねる(表示・記録しない)", "ask for a password or recovery key (not shown, not recorded)"
+        ),
+    ),
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -144,6 +162,7 @@ def scan(
             ),
         ),
     ] = None,
+    ask_key: AskKeyOption = False,
     known: Annotated[
         list[Path] | None,
         typer.Option(
@@ -193,7 +212,7 @@ def scan(
     images, others = many_images.images_of(image)
     if out is not None and len(images) > 1:
         raise UsageError("--out は 1 つのイメージに限ります", "--out goes with one image only")
-    tried = scanning.read_passwords(passwords)
+    tried = (*scanning.read_passwords(passwords), *_asked(ask_key))
     volume_keys = read_keys(keys, tried)
     options = scanning.ScanOptions(
         out=out,
@@ -361,6 +380,7 @@ def reveal(
         Path | None,
         typer.Option("--keys", metavar="FILE", help=text("暗号化ボリュームの鍵", "keys of encrypted volumes")),
     ] = None,
+    ask_key: AskKeyOption = False,
     identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
@@ -382,7 +402,7 @@ def reveal(
         passphrase_file=passphrase_file,
         tool="triage",
     ) as opened:
-        tried = read_passwords(passwords)
+        tried = (*read_passwords(passwords), *_asked(ask_key))
         raise typer.Exit(revealing.reveal(request, opened, passwords=tried, keys=read_keys(keys, tried)))
 
 

@@ -18,6 +18,7 @@ from preserve.image import Range, open_image
 from preserve.inner import open_inner
 from preserve.recipe import Recipe
 from triage.merge import FilePlace, Piece
+from triage.recycled import RecycleBin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,6 +69,7 @@ class EvidenceMap:
         self.inner = evidence.inner
         """Media inside this one, as far as its volumes show them."""
         self._snapshot = snapshot
+        self._bin = RecycleBin(evidence)
         self.image: Image = evidence.image
         self.volumes = evidence.volumes
         self.problems = evidence.problems
@@ -153,6 +155,7 @@ class EvidenceMap:
         """Where entry number `index` lies, as findings show it."""
         entry = self.entries[index]
         path = mask_text(entry.path)
+        origin = self._bin.origin(entry.path)
         return FilePlace(
             layers=f"{self._chains[entry.volume]}:{path}",
             path=path,
@@ -161,6 +164,7 @@ class EvidenceMap:
             times={name: time_to_json(time) for name, time in dict(entry.times).items()},
             file_id="-".join(map(str, entry.id)),
             pieces=_pieces(entry),
+            recycled={"path": mask_text(origin.path), "deleted_ns": origin.deleted_ns} if origin else {},
         )
 
     def layers_at(self, offset: int) -> str:

@@ -33,7 +33,8 @@ class Finding:
     the one in the content of the file (None inside containers), `copies` further media offsets of the same number in
     the same file. `file_id` names the stream inside its file system, so that it can be read again. `stage` is {} or
     {"code", "ground"} (`lifecycle`); `protection` what stood before the content: "volume" (an encrypted volume),
-    "password" (the container); `content_sha256` the file's hash, equal for copies; `known` the hash set that holds it.
+    "password" (the container); `content_sha256` the file's hash, equal for copies; `known` the hash set that holds it;
+    `recycled` where a file in the recycle bin came from (`path`, masked) and when it was thrown away (`deleted_ns`).
     """
 
     kind: Kind
@@ -58,6 +59,7 @@ class Finding:
     protection: tuple[str, ...] = ()
     content_sha256: str = ""
     known: str = ""
+    recycled: Mapping[str, Any] = field(default_factory=dict)
     rule: str = ""
     tags: tuple[str, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
@@ -127,6 +129,8 @@ class Finding:
                 line["content_sha256"] = self.content_sha256
             if self.known:
                 line["known"] = self.known
+            if self.recycled:
+                line["recycled"] = dict(self.recycled)
         return line
 
 

@@ -49,6 +49,8 @@ class FilePlace:
     pieces: tuple[Piece, ...] = ()
     overwritten_bytes: int = 0
     """Of a deleted file: bytes that belong to live files now."""
+    recycled: Mapping[str, Any] = field(default_factory=dict)
+    """Of a file in the recycle bin: `path` before it was thrown away (masked), `deleted_ns` when."""
 
     def media_offset(self, file_offset: int) -> int | None:
         """Byte offset on the media of the content's byte `file_offset`; None where it has no place there."""
@@ -204,6 +206,7 @@ def finding_of(
         protection=protection_of(place.layers, number.container, result.opened if result else ()),
         content_sha256=result.content_sha256 if result else "",
         known=result.known if result else "",
+        recycled=place.recycled,
     )
 
 

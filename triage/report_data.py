@@ -152,6 +152,13 @@ def facts_of(finding: Mapping[str, Any], totals: Totals) -> list[str]:
         ja, en = STAGE_WORDS[text_of(stage["code"])]
         ground = shown(stage.get("ground"))
         facts.append(f"段階: {ja}(手がかり: {ground}) / stage: {en} (by “{ground}”)")
+    recycled = map_of(finding.get("recycled"))
+    if recycled:
+        where = shown(recycled.get("path"))
+        when = _moment(recycled.get("deleted_ns"))
+        facts.append(
+            f"ごみ箱へ捨てる前: {where}({when} UTC に削除) / before the recycle bin: {where} (deleted {when} UTC)"
+        )
     for code in list_of(finding.get("protection")):
         if code in PROTECTION_WORDS:
             ja, en = PROTECTION_WORDS[code]
@@ -160,6 +167,13 @@ def facts_of(finding: Mapping[str, Any], totals: Totals) -> list[str]:
     if equal > 0:
         facts.append(f"同じ内容のファイルが他に {equal} 件 / {equal} other files with the same content")
     return facts
+
+
+def _moment(nanoseconds: object) -> str:
+    """A time in UTC to the second; "?" where none is known."""
+    if not isinstance(nanoseconds, int) or not 0 <= nanoseconds < 1 << 62:
+        return "?"
+    return datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 PROTECTION_WORDS: Mapping[str, tuple[str, str]] = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
+import subprocess
 
 import pytest
 
@@ -138,3 +140,51 @@ def test_only_what_differs_in_a_shadow_copy_is_found(shared_data, tmp_path):
         ("vss:2", 0),
         ("vss:1", 1),
     ]
+
+
+def test_a_key_that_is_typed_opens_a_volume_and_is_kept_nowhere(disk, tmp_path):
+    case = tmp_path / "c.case"
+    # A session of its own has no terminal: the prompt reads the standard input.
+    done = subprocess.run(
+        [*program("triage"), "scan", str(disk), "--case", str(case), "--jobs", "2", "--ocr", "off", "--ask-key"],
+        input=f"{inner_disks.SECRET}\n", capture_output=True, text=True, check=False, start_new_session=True,
+        env=dict(os.environ, LC_ALL="C.UTF-8"),
+    )  # fmt: skip
+    found = lines(case / "scans" / f"1-{disk.name}" / "findings.jsonl")
+    assert any("|luks|" in one["layers"] for one in found), done.stderr
+    assert inner_disks.SECRET not in done.stderr + done.stdout
+    for path in case.rglob("*"):
+        if path.is_file():
+            assert inner_disks.SECRET.encode() not in path.read_bytes(), path
+
+
+@needs("mkntfs", "ntfs-3g", "fusermount3")
+def test_where_a_file_in_the_recycle_bin_came_from(tmp_path):
+    mount, image = tmp_path / "mount", tmp_path / "bin.dd"
+    with image.open("wb") as file:
+        file.truncate(8 << 20)
+    run("mkntfs", "-F", "-Q", "-q", image)
+    mount.mkdir()
+    if subprocess.run(["ntfs-3g", str(image), str(mount)], capture_output=True, check=False).returncode:
+        pytest.skip("FUSE is not allowed here")
+    try:
+        folder = mount / "$Recycle.Bin" / "S-1-5-21-1-2-3-1001"
+        (folder / "$RDIR001").mkdir(parents=True)
+        (folder / "$RABC123.csv").write_bytes(text(PLAIN))
+        (folder / "$RDIR001" / "内.txt").write_bytes(text(NESTED))
+        (folder / "$RLOST01.txt").write_bytes(text(LOCKED))
+        when = (1_700_000_000 + 11_644_473_600) * 10**7
+        for name, origin in (("$IABC123.csv", "C:\\Users\\総務\\名簿.csv"), ("$IDIR001", "D:\\旧")):
+            data = struct.pack("<QQQI", 2, 99, when, len(origin) + 1) + (origin + "\0").encode("utf-16-le")
+            (folder / name).write_bytes(data)
+    finally:
+        run("fusermount3", "-u", mount)
+    _, results, _ = scan(image, tmp_path)
+    found = {one["masked"][-4:]: one.get("recycled") for one in lines(results / "findings.jsonl")}
+    thrown = 1_700_000_000 * 10**9
+    assert found == {
+        PLAIN[-4:]: {"path": "C:\\Users\\総務\\名簿.csv", "deleted_ns": thrown},
+        NESTED[-4:]: {"path": "D:\\旧\\内.txt", "deleted_ns": thrown},
+        LOCKED[-4:]: None,
+    }
+    assert "名簿.csv" in (results / "report.html").read_text(encoding="utf-8")
