@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 import time
 from dataclasses import dataclass, field
@@ -11,8 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 from chain_of_custody.errors import EvidenceError
 from preserve.filesystem import FileEntry, open_filesystem
 from preserve.image import Problem, Range
+from preserve.orphans import end_with_parent
 from preserve.recipe import Recipe
 from preserve.volumes import Volume
+from preserve.workers import child_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ Result = TypeVar("Result")
 
 def _answer(pipe: Connection, function: Callable[..., object], arguments: tuple[object, ...]) -> None:
     """Run in the child: do one call and send its result, or the error in words."""
+    end_with_parent()
     if sys.platform != "win32":
         import resource  # noqa: PLC0415 - not on Windows
 
@@ -54,7 +56,7 @@ def call(function: Callable[..., Result], /, *arguments: object, seconds: float)
 
     Raises EvidenceError for what the evidence makes it raise, where the child crashes, and after `seconds`.
     """
-    context = multiprocessing.get_context("spawn")
+    context = child_context()
     receiving, sending = context.Pipe(duplex=False)
     child = context.Process(target=_answer, args=(sending, function, arguments), daemon=True)
     child.start()
@@ -113,6 +115,7 @@ class _Beating(Volume):
 
 def _child(pipe: Connection, recipe: Recipe, place: tuple[int, str, int, int], *, files: bool) -> None:
     """Run in the child: open the image again, walk one volume, send what is found."""
+    end_with_parent()
     index, layer, offset, size = place
     problems: list[Problem] = []
     with recipe.open(threads=1) as image:
@@ -146,7 +149,7 @@ def walk(
     `recipe` says how the child opens `image`; without it, from its first file.
     """
     result = IsolatedWalk()
-    context = multiprocessing.get_context("spawn")
+    context = child_context()
     receiving, sending = context.Pipe(duplex=False)
     where = f"{image.layer}|{volume.layer}" if volume.layer else image.layer
     place = (volume.index, volume.layer, volume.offset, volume.size)

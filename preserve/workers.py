@@ -14,7 +14,7 @@ with Pool(start=make_handler, argument=settings, count=2) as pool:
 from __future__ import annotations
 
 import contextlib
-import ctypes
+import gc
 import itertools
 import multiprocessing
 import os
@@ -26,19 +26,23 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
+from preserve.orphans import end_with_parent
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.context import ForkServerContext, SpawnContext
+    from multiprocessing.process import BaseProcess
     from types import TracebackType
 
 MEMORY_LIMIT_BYTES = 1 << 30
 """Address space that one child may use beyond what it has when it is ready to work."""
 
+_GARBAGE_OBJECTS = 20_000
+"""New objects in a child after which it looks for garbage."""
+
 AHEAD = 4
 """Tasks handed to a child beyond the one it works on, so that it never waits for the parent."""
-
-PR_SET_PDEATHSIG = 1
 
 
 class Task(Protocol):
@@ -64,7 +68,7 @@ class Failure:
 
 @dataclass(slots=True)
 class _Child(Generic[TaskT]):
-    process: SpawnProcess
+    process: BaseProcess
     connection: Connection
     waiting: deque[TaskT]
     deadline: float | None = None
@@ -99,6 +103,27 @@ class _Queue(Generic[TaskT]):
         self._next.extend(tasks)
 
 
+def child_context() -> SpawnContext | ForkServerContext:
+    """How children are started: never as a copy of a process that has threads.
+
+    On Linux by a server of one thread, which is copied for each; elsewhere anew.
+    """
+    has_server = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
+    return multiprocessing.get_context("forkserver") if has_server else multiprocessing.get_context("spawn")
+
+
+def warm_up(*modules: str) -> None:
+    """Start what children are copied from, with `modules` loaded, while the caller has other things to do.
+
+    Nothing but time depends on it. Without effect where children are not copied, and once the first has been started.
+    """
+    if sys.platform == "linux":
+        multiprocessing.set_forkserver_preload(["__main__", *modules])
+        from multiprocessing.forkserver import ensure_running  # noqa: PLC0415 - not on Windows
+
+        ensure_running()
+
+
 def _limit_memory(extra_bytes: int) -> None:
     """Let the process take `extra_bytes` of address space more than now; where the system has no such limit, none.
 
@@ -115,15 +140,6 @@ def _limit_memory(extra_bytes: int) -> None:
         return
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when its parent ends; elsewhere the closed pipe does it at the next task."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == 1:
-            os._exit(1)
-
-
 def _serve(
     connection: Connection,
     start: Callable[[Any], Callable[[Any], Any]],
@@ -132,18 +148,20 @@ def _serve(
 ) -> None:
     """The life of a child: get ready, then one answer for each task until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent()
+    end_with_parent()
     # Native libraries write to these what they please, clear content included.
     quiet = os.open(os.devnull, os.O_RDWR)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
     try:
         handle = start(argument)
+        # What is loaded now stays: looking through it again and again takes a twentieth of the time of small tasks.
+        gc.freeze()
+        gc.set_threshold(_GARBAGE_OBJECTS)
         _limit_memory(memory_bytes)
         connection.send(("ready", None))
         while True:
             task = connection.recv()
-            connection.send(("begun", None))
             try:
                 answer = ("done", handle(task))
             except MemoryError:
@@ -172,7 +190,7 @@ class Pool(Generic[TaskT, ResultT, ArgumentT]):
         self._count = max(1, count)
         self._memory_bytes = memory_bytes
         self._start_seconds = start_seconds
-        self._context = multiprocessing.get_context("spawn")
+        self._context = child_context()
         self._children: list[_Child[TaskT]] = []
 
     def __enter__(self) -> Pool[TaskT, ResultT, ArgumentT]:
@@ -205,12 +223,18 @@ class Pool(Generic[TaskT, ResultT, ArgumentT]):
         there.close()
         return _Child(process, here, deque(), deadline=time.monotonic() + self._start_seconds)
 
+    def prepare(self) -> None:
+        """Start the children now: they get ready while the caller still finds out what there is to do."""
+        while len(self._children) < self._count:
+            self._children.append(self._new_child())
+
     def run(self, tasks: Iterable[TaskT]) -> Iterator[tuple[TaskT, ResultT | Failure]]:
         """Do all `tasks`; yield each with its result or `Failure`, in the order in which they end."""
         queue = _Queue(iter(tasks))
         stillborn = 0
-        for child in self._children:  # left over from an earlier run: ready, and idle
-            self._fill(child, queue)
+        for child in self._children:  # left over from an earlier run, idle
+            if child.ready:
+                self._fill(child, queue)
         while True:
             self._staff(queue)
             if queue.is_empty and not any(child.waiting for child in self._children):
@@ -229,11 +253,10 @@ class Pool(Generic[TaskT, ResultT, ArgumentT]):
                     child.ready = True
                     child.deadline = None
                     self._fill(child, queue)
-                elif word == "begun":
-                    child.deadline = time.monotonic() + child.waiting[0].seconds
                 else:
-                    child.deadline = None
                     task = child.waiting.popleft()
+                    # What it was handed before, it begins at once.
+                    child.deadline = time.monotonic() + child.waiting[0].seconds if child.waiting else None
                     self._fill(child, queue)
                     yield task, value
             now = time.monotonic()
@@ -257,6 +280,8 @@ class Pool(Generic[TaskT, ResultT, ArgumentT]):
         """Hand tasks to `child` until enough lie before it."""
         while len(child.waiting) <= AHEAD and not queue.is_empty:
             task = queue.take()
+            if not child.waiting:
+                child.deadline = time.monotonic() + task.seconds
             child.waiting.append(task)
             with contextlib.suppress(OSError):  # a dead child is found by its closed pipe
                 child.connection.send(task)

@@ -78,10 +78,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=text(
         "ディスクイメージの中のマイナンバー(個人番号)を探します。",
         "Finds My Numbers (個人番号) on disk images.",
+    ),
+    epilog=text(
+        "例: triage scan disk.E01、triage reveal --findings FILE --reason '…'",
+        "Example: triage scan disk.E01, then triage reveal --findings FILE --reason '…'",
     ),
 )
 
@@ -205,6 +210,10 @@ def scan(
     lang: LangOption = None,
 ) -> None:
     """Scan images."""
+    from preserve import workers  # noqa: PLC0415 - start-up time
+
+    # Children load beside what this process loads.
+    workers.warm_up("preserve.isolated", "preserve.ntfs", "triage.file_pass", "triage.judge")
     from preserve.keys import read_keys  # noqa: PLC0415 - start-up time
     from triage import known_files, many_images  # noqa: PLC0415 - start-up time
     from triage import scan as scanning  # noqa: PLC0415 - `--help` must not load numpy and the readers

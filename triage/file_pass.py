@@ -21,7 +21,6 @@ from preserve.volumes import open_volumes
 from triage import carving, extractors
 from triage.extractors import binary, memory_files, plain
 from triage.extractors.model import HEAD_SIZE, Context, Decision, Limits, Problem
-from triage.judge import Judge, judge_name
 from triage.masking import mask_number, mask_text
 from triage.raw_hits import Window, window_text
 from triage.text import Text
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
     from preserve.filesystem import FileId, FileReader, FileSystem
     from preserve.image import Image
-    from triage.judge import Verdicts
+    from triage.judge import Judge, Verdicts
     from triage.known_files import KnownFiles
     from triage.yara_rules import Rules
 
@@ -204,10 +203,18 @@ class FileSource:
         self._reader = reader
         self.name = name
         self.size = reader.size
+        self._head: bytes | None = None
 
     def read_at(self, offset: int, size: int, /) -> bytes:
-        """Up to `size` bytes from `offset`."""
-        return self._reader.read_at(offset, size)
+        """Up to `size` bytes from `offset`. The head is read once: everybody looks at it."""
+        if offset + size > HEAD_SIZE and offset + size < self.size:
+            return self._reader.read_at(offset, size)
+        if self._head is None:
+            self._head = self._reader.read_at(0, HEAD_SIZE)
+        if offset == 0 and size == HEAD_SIZE:
+            return self._head
+        end = min(offset + size, self.size)
+        return self._head[offset:end] if end <= len(self._head) else self._reader.read_at(offset, size)
 
 
 class _RangeReader:
@@ -221,6 +228,13 @@ class _RangeReader:
     def read_at(self, offset: int, size: int, /) -> bytes:
         """Up to `size` bytes from `offset` of the range."""
         return self._image.read_at(self._offset + offset, min(size, max(self.size - offset, 0)))
+
+
+def _new_judge() -> Judge:
+    # Its patterns take longer to compile than all else to load; who only hands out tasks needs none of them.
+    from triage.judge import Judge  # noqa: PLC0415
+
+    return Judge()
 
 
 class FilePass:
@@ -271,7 +285,7 @@ class FilePass:
         """Everything found in one file, with digits; only `triage reveal` may call this from outside."""
         reader = self.open(task.file_id)
         source = FileSource(reader, task.name)
-        judge = Judge()
+        judge = _new_judge()
         problems: list[Problem] = []
         decisions: list[Decision] = []
         head = source.read_at(0, HEAD_SIZE)
@@ -335,6 +349,8 @@ class FilePass:
         return digest.hexdigest()
 
     def _names(self, task: NameTask) -> TaskResult:
+        from triage.judge import judge_name  # noqa: PLC0415 - see `_new_judge`
+
         def judged() -> Iterator[tuple[int, Verdicts]]:
             for owner, name in task.names:
                 yield owner, judge_name(name)
@@ -344,7 +360,7 @@ class FilePass:
     def _windows(self, task: WindowTask) -> TaskResult:
         def judged() -> Iterator[tuple[int, Verdicts]]:
             for owner, window in enumerate(task.windows):
-                judge = Judge()
+                judge = _new_judge()
                 judge.feed(window_text(self._image, window))
                 yield owner, judge.finish()
 
@@ -393,7 +409,7 @@ class FilePass:
     def read_carved(self, task: CarveTask) -> tuple[FileRead, int]:
         """Everything found in a carved file, with digits, and its size in bytes (0: it is no file)."""
         size = carving.length(_RangeReader(self._image, task.offset, task.size), task.kind)
-        judge = Judge()
+        judge = _new_judge()
         problems: list[Problem] = []
         decisions: list[Decision] = []
         context = Context(

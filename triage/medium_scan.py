@@ -45,6 +45,8 @@ YARA_RANGE_BYTES = 64 << 20
 YARA_OVERLAP_BYTES = 4096
 WINDOWS_PER_TASK = 256
 NAMES_PER_TASK = 512
+LARGE_BYTES = 1 << 20
+"""Files that are taken apart before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,8 @@ def _run(
 ) -> None:
     """Do the tasks that have no outcome yet, and keep each outcome."""
     waiting = [task for task in tasks if task.number not in state.done]
+    # The largest first, so that no child is left with one when all others are done; the rest as it lies on the medium.
+    waiting.sort(key=lambda task: -task.size if isinstance(task, FileTask) and task.size >= LARGE_BYTES else 0)
     with console.progress(words, len(waiting), unit="items") as progress:
         for task, outcome in pool.run(waiting):
             state.add(task.number, outcome)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chain_of_custody.errors import Language, TargetError
 from triage.disk_map import LANE_HEIGHT, DiskMap, draw_lane, draw_unreadable, draw_volume
+from triage.evidence import REJECTIONS
 from triage.html_parts import (
     Words,
     both,
@@ -36,7 +37,6 @@ from triage.html_parts import (
     table,
     template,
 )
-from triage.judge import REJECTIONS
 from triage.report_data import JST, MAX_ROWS, Totals, count, pack, shown, words_of
 from triage.results import (
     CONFIDENCES,

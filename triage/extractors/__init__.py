@@ -12,6 +12,7 @@ for item in extract_all(BytesSource(data, "給与.zip"), Context()):
 from __future__ import annotations
 
 import posixpath
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from triage.extractors import (
@@ -86,6 +87,7 @@ EXTRACTORS: tuple[Extractor, ...] = (
 """All formats; the first that matches reads the file."""
 
 
+@lru_cache(maxsize=4)
 def extractor_of(head: bytes, name: str, size: int) -> Extractor | None:
     """The extractor that reads a file of `size` bytes which starts with `head` (up to `HEAD_SIZE` bytes)."""
     for extractor in EXTRACTORS:

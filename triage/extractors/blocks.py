@@ -133,29 +133,51 @@ def _is_utf_8(line: bytes) -> bool:
     return True
 
 
+_TELLING = re.compile(rb"[\x1b\x80-\xff]")
+_LINE_END = re.compile(rb"\r\n|[\r\n]")
+
+
+def _telling_lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines with a byte above ASCII or an escape, and where they start: only those tell an encoding."""
+    found = _TELLING.search(data)
+    if found is None:
+        return
+    if data.count(b"\n") >= 1_000_000:
+        yield 0, data
+        return
+    after = 0
+    while found is not None:
+        at = found.start()
+        start = max(data.rfind(b"\n", after, at), data.rfind(b"\r", after, at), after - 1) + 1
+        ending = _LINE_END.search(data, at)
+        after = ending.end() if ending is not None else len(data)
+        yield start, data[start:after]
+        found = _TELLING.search(data, after)
+
+
 def by_lines(data: bytes, base: int, usual: Encoding) -> Iterator[Block]:
     """Runs of lines in one encoding; lines in ASCII go with their neighbours."""
-    lines = data.splitlines(keepends=True) if data.count(b"\n") < 1_000_000 else [data]
     # UTF-8 proves itself line by line; which of the others it is, all other lines together tell.
     other: list[bytes] = []
-    marks: list[Encoding | None] = []
-    for line in lines:
+    marks: list[tuple[int, Encoding | None]] = []
+    for start, line in _telling_lines(data):
         mark: Encoding | None
         if line.isascii():
-            mark = "iso2022_jp" if b"\x1b" in line and _JIS.search(line) else "ascii"
+            if not _JIS.search(line):
+                continue
+            mark = "iso2022_jp"
         else:
             mark = "utf-8" if _is_utf_8(line) else None
             if mark is None:
                 other.append(line)
-        marks.append(mark)
+        marks.append((start, mark))
     rest: Encoding = "cp932"
     if other:
         joined = b"".join(other)
         rest = encoding_of_bytes(joined) or (usual if usual in ("cp932", "euc_jp", "utf-8") else "cp932")
     run_start = 0
     run: Encoding = "ascii"
-    position = 0
-    for line, mark in zip(lines, marks, strict=True):
+    for position, mark in marks:
         encoding = mark or rest
         if encoding not in (run, "ascii"):
             if run != "ascii" and position > run_start:
@@ -163,7 +185,6 @@ def by_lines(data: bytes, base: int, usual: Encoding) -> Iterator[Block]:
                 yield Block(part, base + run_start, run, content_of(part, run))
                 run_start = position
             run = encoding
-        position += len(line)
     part = data[run_start:]
     if part:
         yield Block(part, base + run_start, run, content_of(part, run))

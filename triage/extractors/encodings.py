@@ -49,6 +49,8 @@ _JIS_RUN = re.compile(rb"(?:[\x21-\x7e]{2})+|[\x00-\xff]")
 _HIGH = bytes(byte | 0x80 for byte in range(256))
 _KANA = bytes(byte | 0x80 if 0x21 <= byte <= 0x5F else byte for byte in range(256))
 _TEXT_CONTROLS = frozenset(b"\t\n\r\x0c\x1a\x1b\x08\x0b\x0e\x0f\x00")
+_NO_CONTROLS = bytes(set(range(256)) - (set(range(32)) - _TEXT_CONTROLS) - {0x7F})
+"""All bytes but the control characters that text does not have."""
 
 
 class Decoded(NamedTuple):
@@ -406,8 +408,12 @@ def _japanese_score(data: bytes, encoding: Literal["cp932", "euc_jp"]) -> float:
     return score / high
 
 
-_MARK_ROWS = np.array([0x03, 0x04, 0x20, 0x21, 0x22, 0x24, 0x25, 0x26, 0x32, 0x33], dtype=np.uint8)
+_MARK_ROWS = (0x03, 0x04, 0x20, 0x21, 0x22, 0x24, 0x25, 0x26, 0x32, 0x33)
 """High bytes of Greek, Cyrillic, general marks, enclosed numbers and units."""
+_TEXT_ROWS = bytes([0x30, *range(0x4E, 0xA0), *_MARK_ROWS])
+"""High bytes whose characters are text, whatever the low byte."""
+_LATIN_LOW = np.zeros(256, dtype=np.bool_)
+_LATIN_LOW[[*range(0x20, 0x7F), 9, 10, 13]] = True
 
 
 def utf_16_of(data: bytes) -> Encoding | None:
@@ -415,18 +421,23 @@ def utf_16_of(data: bytes) -> Encoding | None:
     size = len(data) & ~1
     if size < 8:
         return None
-    units = np.frombuffer(data[:size], dtype=np.uint8).reshape(-1, 2)
+    count = size // 2
     candidates: tuple[tuple[Encoding, int], ...] = (("utf-16-le", 1), ("utf-16-be", 0))
     best: tuple[float, Encoding] | None = None
     for encoding, high_index in candidates:
-        high, low = units[:, high_index], units[:, 1 - high_index]
-        latin = (high == 0) & ((low >= 0x20) & (low < 0x7F) | (low == 9) | (low == 10) | (low == 13))
-        japanese = (high == 0x30) | ((high >= 0x4E) & (high <= 0x9F)) | (high == 0xFF) & (low < 0xF0)
-        marks = np.isin(high, _MARK_ROWS)
-        share = float((latin | japanese | marks).mean())
+        high = data[high_index:size:2]
+        zeros, wide = high.count(0), high.count(0xFF)
         # ASCII letters in pairs look like kanji too: real text of this kind has zeros or kana in its high bytes.
-        witness = float(((high == 0) | (high == 0x30) | (high == 0xFF)).mean())
-        if share > 0.92 and witness > 0.1 and (best is None or share > best[0]):
+        if (zeros + high.count(0x30) + wide) / count <= 0.1:
+            continue
+        rows = count - len(high.translate(None, _TEXT_ROWS))
+        if (rows + zeros + wide) / count <= 0.92:
+            continue
+        highs = np.frombuffer(high, dtype=np.uint8)
+        lows = np.frombuffer(data[1 - high_index : size : 2], dtype=np.uint8)
+        latin = int(np.count_nonzero((highs == 0) & _LATIN_LOW[lows]))
+        share = (rows + latin + int(np.count_nonzero((highs == 0xFF) & (lows < 0xF0)))) / count
+        if share > 0.92 and (best is None or share > best[0]):
             best = (share, encoding)
     return best[1] if best else None
 
@@ -448,7 +459,7 @@ def encoding_of(data: bytes) -> Encoding | None:
         wide = utf_16_of(sample)
         if wide or sample.count(b"\x00") * 50 > len(sample):
             return wide
-    controls = len(sample.translate(None, bytes(set(range(256)) - (set(range(32)) - _TEXT_CONTROLS) - {0x7F})))
+    controls = len(sample.translate(None, _NO_CONTROLS))
     if controls * 100 > len(sample):
         # Full-width text in UTF-16 has no zero bytes, but the low bytes of its digits are control characters.
         return utf_16_of(sample)

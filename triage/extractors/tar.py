@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 
 _BLOCK = 512
 _LONG_BYTES = 1 << 16
+_ASCII = bytes(range(0x80))
 
 
 def _checksum_fits(header: bytes) -> bool:
     stored = _number(header[148:156])
-    total = sum(header[:148]) + 8 * 32 + sum(header[156:])
-    signed = total - 256 * sum(byte > 127 for byte in header[:148] + header[156:])
-    return stored in (total, signed)
+    if stored < 0:
+        return False
+    rest = header[:148] + header[156:]
+    total = sum(rest) + 8 * 32
+    # Some old programs summed signed bytes.
+    return stored in (total, total - 256 * len(rest.translate(None, _ASCII)))
 
 
 def _number(field: bytes) -> int:
