@@ -346,7 +346,7 @@ def explain(
         )
     lines = anchor_lines(solution, view)
     if html is not None:
-        content = mask_text(page(solution, clock, console.language()))
+        content = page(solution, clock, console.language())
         if clock_case is None:
             with open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened:
                 body: dict[str, Json] = {
@@ -508,6 +508,7 @@ def _solve_in_case(
 
 
 def _print_solution(solution: Solution, found: Sequence[Sign], *, as_json: bool, more: dict[str, Any]) -> None:
+    from chain_of_custody.masking import mask_text  # noqa: PLC0415
     from timeline.clocks.wording import clock_lines  # noqa: PLC0415 - numpy
 
     statuses: dict[str, int] = {}
@@ -540,8 +541,14 @@ def _print_solution(solution: Solution, found: Sequence[Sign], *, as_json: bool,
                 f"look at: {what} ({one.clock}): {shown}. But: {innocent}.\n",
             ),
         )
+    names = {
+        "corrections": text("保存先", "written"),
+        "bands": text("補正した区間", "stretches corrected"),
+        "events": text("個別に補正した事象", "events corrected one by one"),
+    }
     for name, value in more.items():
-        console.print_text(f"{name}: {value}\n")
+        shown = f"{value:,}" if isinstance(value, int) else mask_text(str(value))
+        console.print_text(f"{names.get(name, name)}: {shown}\n")
 
 
 # --- order and verdict ------------------------------------------------------------------------------------------------
@@ -555,6 +562,7 @@ def order(
     lang: LangOption = None,
 ) -> None:
     """The order of two events."""
+    from chain_of_custody.masking import mask_text  # noqa: PLC0415
     from timeline.clocks.event_order import order_in_store  # noqa: PLC0415 - numpy
     from timeline.clocks.wording import order_sentence  # noqa: PLC0415
     from timeline.question_cli import opened  # noqa: PLC0415
@@ -570,10 +578,30 @@ def order(
     console.print_text(sentence + "\n")
     for side in sides:
         console.print_text(
-            f"  {side['event']}: {side['text']} | {side['clock']} | "
-            f"{side['earliest'] or '?'} – {side['latest'] or '?'} | "
-            f"{side['ground']}\n",
+            f"  {side['event']}: {mask_text(side['text'])} ({side['clock']})"
+            + text(" → 補正後 ", " → corrected ")
+            + f"{_moment(side['earliest_ns'])} – {_moment(side['latest_ns'])} ({_ground(side['ground'])})\n",
         )
+
+
+def _moment(time_ns: int | None) -> str:
+    """A time for a person: Japan, to the millisecond."""
+    from timeline import times  # noqa: PLC0415
+
+    return times.shown(time_ns, "Asia/Tokyo", digits=3).replace("T", " ") or text("不明", "unknown")
+
+
+def _ground(ground: str) -> str:
+    """The ground of a correction in the language of this run; the store holds it in English."""
+    number, _, rest = ground.partition(" ")
+    if rest == "anchors" and number.isdigit():
+        return text(f"根拠 {number} 件", f"{number} anchor{'' if number == '1' else 's'}")
+    return {
+        "declared synchronised": text("同期しているとの申告", "declared synchronised"),
+        "own anchors and order in its log": text("自身の根拠とログ内の順序", "own anchors and order in its log"),
+        "no anchor": text("根拠なし", "no anchor"),
+        "unknown": text("不明", "unknown"),
+    }.get(ground, ground)
 
 
 def verdict(
@@ -619,7 +647,7 @@ def verdict(
     from timeline.clocks.seized_media import add_seized_medium  # noqa: PLC0415
     from timeline.clocks.solution import solve as solve_case  # noqa: PLC0415
     from timeline.clocks.verdicts import judge_all, rules  # noqa: PLC0415
-    from timeline.question_cli import opened  # noqa: PLC0415
+    from timeline.question_cli import opened as open_store  # noqa: PLC0415
 
     if not (incident or every or clock_case):
         raise UsageError("--incident か --all を指定してください", "give --incident EVENT or --all")
@@ -628,7 +656,7 @@ def verdict(
     if medium:
         if clock_case:
             raise UsageError("--medium は --clock-case と併用できません", "--medium does not go with --clock-case")
-        with opened(_case_path(case), None) as store:
+        with open_store(_case_path(case), None) as store:
             add_seized_medium(given, store, medium)
     if incident:
         known = {one.id for one in given.incidents}

@@ -14,6 +14,7 @@ from chain_of_custody.errors import TargetError
 from timeline.clocks.result_file import iso_ns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from timeline.clocks.evidence import ClockCase, Source
@@ -36,6 +37,7 @@ def _iso(case: ClockCase, seconds: float) -> str:
 
 def _evtx(case: ClockCase, source: Source, path: Path) -> None:
     changes = {one.row: one for one in source.changes}
+    boots, uptimes = set(source.boots), {one.row: one.seconds for one in source.uptimes}
     sleeps = {one.row: one for one in source.standstills}
     with path.open("x", encoding="utf-8", newline="\n") as out:
         for row, reading in enumerate(source.reading_s):
@@ -53,6 +55,11 @@ def _evtx(case: ClockCase, source: Source, path: Path) -> None:
             elif row in sleeps:
                 provider, number = "Microsoft-Windows-Power-Troubleshooter", 1
                 data = {"SleepTime": _iso(case, sleeps[row].from_s), "WakeTime": _iso(case, sleeps[row].to_s)}
+            elif row in boots:
+                provider, number = "EventLog", 6005
+            elif row in uptimes:
+                provider, number = "EventLog", 6013
+                data = {"Data": {"#text": ["", "", "", "", str(int(uptimes[row]))]}}
             system = {
                 "Provider": {"#attributes": {"Name": provider}},
                 "EventID": number,
@@ -142,6 +149,64 @@ def _plain(case: ClockCase, source: Source, path: Path) -> None:
             writer.writerow(["", "", "", f"{moment:%H:%M:%S}", f"{moment:%y/%m/%d}", "", str(name)])
 
 
+STATED = "stated"
+"""Clock of the moments that people gave, taken as right."""
+
+
+class _Moments:
+    """Sources of times that are no records: an allowance after an event on its own clock, a moment that was stated.
+
+    A clock case has links between records alone. "The same event within s seconds" becomes: a before (b + s), and b
+    before (a + s), where b + s is a line of a source of the clock of b.
+    """
+
+    def __init__(self, case: ClockCase) -> None:
+        self.case = case
+        self.lines: dict[str, list[str]] = {}
+
+    def add(self, clock: str, seconds: float) -> tuple[str, int]:
+        """(file, record) of a time on a clock."""
+        lines = self.lines.setdefault(clock, [])
+        text = _iso(self.case, seconds)
+        lines.append(json.dumps({"url": "", "request_time": text, "response_time": text}))
+        return self.file(clock), len(lines)
+
+    def file(self, clock: str) -> str:
+        return f"moments-{list(self.lines).index(clock) + 1:03d}.jsonl"
+
+    def write(self, folder: Path) -> tuple[list[Path], list[dict[str, Any]]]:
+        """The files, and their descriptions."""
+        described = []
+        for clock, lines in self.lines.items():
+            (folder / self.file(clock)).write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+            described.append(
+                {"file": self.file(clock), "format": "http", "clock": clock, "zone": "UTC", "order": "none"}
+            )
+        return [folder / one["file"] for one in described], described
+
+
+def _link_rows(case: ClockCase, moments: _Moments, record: Callable[[tuple[int, int]], tuple[str, int]]) -> list[Any]:
+    """Rows of links.csv."""
+    rows: list[Any] = []
+
+    def after(at: tuple[int, int], slack_s: float) -> tuple[str, int]:
+        source = case.sources[at[0]]
+        return moments.add(source.clock, float(source.reading_s[at[1]]) + slack_s)
+
+    for link in case.links:
+        before, later = record(link.before), record(link.after)
+        if not link.same:
+            rows.append((*before, *later, link.basis))
+            continue
+        rows.append((*before, *after(link.after, link.slack_s), f"{link.basis} (within {link.slack_s:g} s)"))
+        rows.append((*later, *after(link.before, link.slack_s), f"{link.basis} (within {link.slack_s:g} s)"))
+    for typed in case.typed:
+        basis = f"ledger {typed.number}"
+        rows.append((*moments.add(STATED, typed.low_s), *record(typed.at), basis))
+        rows.append((*record(typed.at), *moments.add(STATED, typed.high_s), basis))
+    return rows
+
+
 def write_case(case: ClockCase, folder: Path) -> list[Path]:
     """Write a clock case into a new folder; the files written. Records are numbered as the format wants them.
 
@@ -162,6 +227,7 @@ def _write(case: ClockCase, folder: Path) -> list[Path]:
     written: list[Path] = []
     described: list[dict[str, Any]] = []
     names: list[tuple[str, int, str]] = []
+    records: list[tuple[str, int]] = []
     for index, source in enumerate(case.sources):
         form, zone = "ccas", "UTC"
         writer, first = _plain, 2
@@ -179,10 +245,19 @@ def _write(case: ClockCase, folder: Path) -> list[Path]:
         given = None if source.zone_free else zone
         described.append({"file": name, "format": form, "clock": source.clock, "zone": given, "order": source.order})
         names += [(name, row + first, str(event)) for row, event in enumerate(source.names)]
+        records.append((name, first))
+    moments = _Moments(case)
+    links = _link_rows(case, moments, lambda at: (records[at[0]][0], records[at[0]][1] + at[1]))
+    more, more_described = moments.write(folder)
+    written += more
+    described += more_described
+    clocks = {name: {"declared": one.declared} for name, one in case.clocks.items()}
+    if STATED in moments.lines:
+        clocks[STATED] = {"declared": "synchronised"}
     first_s = min((float(np.nanmin(one.reading_s)) for one in case.sources if one.size), default=0.0)
     document = {
         "period": [_iso(case, first_s), _iso(case, 0.0)],
-        "clocks": {name: {"declared": one.declared} for name, one in case.clocks.items()},
+        "clocks": clocks,
         "http_hosts": dict(case.http_hosts),
         "sources": described,
         "pairs": [],
@@ -207,7 +282,7 @@ def _write(case: ClockCase, folder: Path) -> list[Path]:
         written.append(folder / name)
     for name, header, rows in (
         ("records.csv", ("source", "record", "event"), names),
-        ("links.csv", ("before_source", "before_record", "after_source", "after_record", "basis"), []),
+        ("links.csv", ("before_source", "before_record", "after_source", "after_record", "basis"), links),
     ):
         with (folder / name).open("x", encoding="utf-8", newline="") as out:
             csv_out = csv.writer(out)

@@ -29,6 +29,7 @@ _NAMES = {
     "aged_reply": ("古い応答(片側)", "cached reply (one side)"),
     "receipt": ("サーバの受信", "receipt by a server"),
     "link": ("前後の分かる記録", "linked record"),
+    "same_event": ("同じ事象の別の記録", "same event in another log"),
     "typed": ("手入力", "typed by hand"),
 }
 
@@ -171,16 +172,26 @@ padding:.7rem 1rem}@media print{body{margin:0;max-width:none}}
 """
 
 
+_DRAWING = "<!-- chart -->"
+
+
+def _shown(time_ns: int) -> str:
+    """A time as the other pages show it: Japan, to the millisecond."""
+    return times.shown(time_ns, "Asia/Tokyo", digits=3).replace("T", " ")
+
+
 def page(solution: Solution, name: str, language: Language) -> str:
-    """A self-contained HTML page about one clock."""
+    """A self-contained HTML page about one clock; what looks like a My Number is masked."""
     view = solution.main.views[name]
     ja = language == "ja"
+    # The drawing stays out of the mask: coordinates in a row look like numbers.
+    drawn = charts(solution, name, language)
     parts = [
         f'<!doctype html><html lang="{language}"><meta charset="utf-8"><title>{html.escape(name)}</title>',
         f"<style>{_STYLE}</style><h1>{'時計' if ja else 'Clock'}: {html.escape(name)}</h1>",
         f'<p class="court">{html.escape(court_sentence(solution, name, "ja"))}</p>',
         f'<p class="court">{html.escape(court_sentence(solution, name, "en"))}</p>',
-        f"<h2>{'ずれの推移' if ja else 'Offset over time'}</h2>{charts(solution, name, language)}",
+        f"<h2>{'ずれの推移' if ja else 'Offset over time'}</h2>{_DRAWING}",
     ]
     parts.append(_seen(solution, name, ja=ja))
     parts.append(_steps(solution, view, ja=ja))
@@ -195,7 +206,8 @@ def page(solution: Solution, name: str, language: Language) -> str:
         heads = ("時刻の操作が疑われる点", "記録", "ほかの説明") if ja else ("sign", "records", "innocent explanations")
         parts.append(f"<h2>{heads[0]}</h2><table><tr>{''.join(f'<th>{one}</th>' for one in heads)}</tr>{rows}</table>")
     parts.append(_formula(ja=ja))
-    return "".join(parts) + "</html>\n"
+    before, _, after = "".join(parts).partition(_DRAWING)
+    return mask_text(before) + drawn + mask_text(after) + "</html>\n"
 
 
 def _seen(solution: Solution, name: str, *, ja: bool) -> str:
@@ -205,8 +217,8 @@ def _seen(solution: Solution, name: str, *, ja: bool) -> str:
         return f"<p>{text}</p>"
     origin = solution.case.origin_ns
     rows = "".join(
-        f"<tr><td>{iso_ns(origin + round(one.shown_s * 1e9))}</td>"
-        f"<td>{iso_ns(origin + round(one.reference_s * 1e9))}</td>"
+        f"<tr><td>{_shown(origin + round(one.shown_s * 1e9))}</td>"
+        f"<td>{_shown(origin + round(one.reference_s * 1e9))}</td>"
         f"<td>{one.shown_s - one.reference_s:+.0f} ± {one.resolution_s + one.reference_resolution_s:g} s</td></tr>"
         for one in readings
     )

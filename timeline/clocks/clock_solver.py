@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from timeline.clocks.anchors import Anchors, Stamps
-    from timeline.clocks.evidence import Bools, Floats, Ints
+    from timeline.clocks.evidence import Bools, Floats, Ints, Uptime
 
 MARGIN_S = 0.1
 OUTSIDE_RATE = 15e-6
@@ -33,6 +33,9 @@ STALE_SLEEP_S = 5.0
 NODES = 600
 STRETCHES = 150
 JUMP_BREAK_COST = 0.3
+BOOT_BREAK_COST = 1.0
+"""A break where the system was started in between: the hardware clock may have been wrong, or set."""
+UPTIME_SLACK_S = 5.0
 READING_BREAK_COST = 3.0
 """A break between the last record and the examiner's reading: nothing else speaks for it."""
 STEP_BREAK_COST = 0.1
@@ -56,6 +59,10 @@ class ClockTask:
     collected_s: float
     disorder_s: Mapping[int, float]
     """For each ordered log (source index): by how much readings may stand out of order without meaning anything."""
+    boots: Mapping[int, Ints] = field(default_factory=dict)
+    """Rows of starts of the system, by source index."""
+    uptimes: Mapping[int, Sequence[Uptime]] = field(default_factory=dict)
+    """What logs say of the time since the last start, by source index."""
 
 
 @dataclass(slots=True)
@@ -96,6 +103,8 @@ class ClockAnswer:
     explanations: int
     jumps: list[tuple[int, int]]
     """(source, row) after which the readings of a log go back with no logged step."""
+    uptime_breaks: list[tuple[int, int, float]] = field(default_factory=list)
+    """(source, row, seconds): the clock gained so much on the uptime that the log tells, with no logged step."""
 
 
 @dataclass(slots=True)
@@ -136,11 +145,29 @@ class ClockSolver:
         self.a_high = np.array(anchors.high, dtype=np.float64)
         self.a_price = np.array(anchors.price, dtype=np.float64)
         self.jumps: list[tuple[float, float, int, int]] = []
+        first = {int(log): int(np.flatnonzero(self.stamps.source == log)[0]) for log in (*task.boots, *task.uptimes)}
+        readings = [self.stamps.reading_s[first[log] + rows] for log, rows in task.boots.items()]
+        self.boots = np.sort(np.concatenate(readings)) if readings else np.zeros(0)
+        self.uptime_breaks = [one for log in task.uptimes for one in self._uptime_breaks(log, first[log])]
         self.segment_low = np.zeros(self.stamps.size, np.int64)
         self.segment_high = np.zeros(self.stamps.size, np.int64)
         self._logs = {
             int(log): np.flatnonzero(self.stamps.log == log) for log in np.unique(self.stamps.log) if log >= 0
         }
+
+    def _uptime_breaks(self, log: int, first: int) -> list[tuple[float, float, float, int, int]]:
+        """(reading, next reading, seconds the clock gained on the uptime, log, row): changes that no step explains."""
+        starts = self.task.boots.get(log, np.zeros(0, np.int64))
+        found = []
+        for one, two in itertools.pairwise(sorted(self.task.uptimes[log], key=lambda each: each.row)):
+            a, b = (float(self.stamps.reading_s[first + each.row]) for each in (one, two))
+            if two.seconds < one.seconds or np.searchsorted(starts, one.row) < np.searchsorted(starts, two.row):
+                continue  # the system was started in between
+            logged = sum(step.size_s for step in self.steps if one.row < step.rows.get(log, -1) <= two.row)
+            gained = (b - a) - (two.seconds - one.seconds) - logged
+            if abs(gained) > UPTIME_SLACK_S + RATE_MAX * abs(two.seconds - one.seconds):
+                found.append((min(a, b), max(a, b), gained, log, two.row))
+        return found
 
     # --- segments ---------------------------------------------------------------------------------------------------
 
@@ -362,6 +389,10 @@ class ClockSolver:
         a, b = pins.reading[before], pins.reading[after]
         if low == high and any(a <= jump[0] + 2 and b >= jump[1] - 2 and b <= jump[0] + 1e7 for jump in self.jumps):
             return JUMP_BREAK_COST, READING_BREAK_COST
+        if low == high and any(a <= end and b >= start for start, end, _by, _log, _row in self.uptime_breaks):
+            return JUMP_BREAK_COST, JUMP_BREAK_COST
+        if low == high and len(self.boots) and np.searchsorted(self.boots, a) < np.searchsorted(self.boots, b):
+            return BOOT_BREAK_COST, BOOT_BREAK_COST
         return READING_BREAK_COST, READING_BREAK_COST
 
     def _settle_steps(self, pins: _Pins, pieces: Ints) -> bool:
@@ -707,6 +738,7 @@ class ClockSolver:
             anchored=anchored,
             explanations=1,
             jumps=[(log, row) for _a, _b, log, row in self.jumps],
+            uptime_breaks=[(log, row, gained) for _a, _b, gained, log, row in self.uptime_breaks],
         )
 
 

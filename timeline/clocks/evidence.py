@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 Order = Literal["append", "receipt", "none"]
 Declared = Literal["synchronised", "unknown"]
 RecordName = int | str
-ANCHOR_KINDS = ("reading", "exchange", "aged_reply", "receipt", "link", "collection", "receipt_order", "typed")
+ANCHOR_KINDS = ("reading", "exchange", "aged_reply", "receipt", "link", "same_event", "typed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,14 @@ class Standstill:
     from_s: float
     to_s: float
     row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Uptime:
+    """What a log says of the time since the last start (EventLog 6013), in seconds; cut to whole ones."""
+
+    row: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,9 @@ class Source:
     texts: list[str] = field(default_factory=list)
     changes: list[TimeChange] = field(default_factory=list)
     standstills: list[Standstill] = field(default_factory=list)
+    boots: list[int] = field(default_factory=list)
+    """Rows that say that the system started (EventLog 6005, 6009, Kernel-General 12)."""
+    uptimes: list[Uptime] = field(default_factory=list)
     operations: list[Operation] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
@@ -168,11 +179,16 @@ class TypedAnchor:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The record `before` truly happened before the record `after`; each is (source index, row)."""
+    """The record `before` truly happened before the record `after`; each is (source index, row).
+
+    `same`: both are one event, written down within `slack_s` of each other, in either order.
+    """
 
     before: tuple[int, int]
     after: tuple[int, int]
     basis: str
+    slack_s: float = 0.0
+    same: bool = False
 
 
 @dataclass(frozen=True, slots=True)

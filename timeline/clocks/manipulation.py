@@ -51,6 +51,12 @@ SIGNS: dict[str, tuple[str, str, str, str]] = {
         "監査の設定なし、ログの上書き、電源断と RTC、仮想機械の停止でも起こる",
         "also happens without auditing, when logs roll over, at power loss, when a virtual machine pauses",
     ),
+    "uptime_contradicts": (
+        "稼働時間の記録と時計の進みが合わない(記録のない変更)",
+        "the uptime in the log and the clock disagree: a change without a record",
+        "休止・仮想機械の停止を稼働時間に数えない版や、時刻同期の大きな補正でも起こる",
+        "also happens where sleep or a pause is not counted as uptime, and after a large synchronisation",
+    ),
     "backward_in_log": (
         "追記型の記録の中で時刻が戻っている",
         "times go back inside an append-only log",
@@ -153,6 +159,9 @@ def signs(solution: Solution) -> Iterator[Sign]:
         ]
         if jumps:
             yield sign("backward_in_log", name, jumps)
+        gained = [f"{record(source, row)} ({seconds:+.0f} s)" for source, row, seconds in answer.uptime_breaks]
+        if gained:
+            yield sign("uptime_contradicts", name, gained)
         bad = [
             record(origin.source, origin.row) if origin.source >= 0 else f"readings:{origin.row}"
             for index, origin in enumerate(view.anchors.origin)

@@ -16,6 +16,8 @@ Ground = Literal["intervals", "log", "link", "relative", "missing", "overlap"]
 
 
 RELATIVE_MARGIN_S = 0.5
+LOOSE_ORDER = ("evtx", "usnjrnl")
+"""Formats whose lines may stand up to 5 s out of order: the time is taken before the place in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,11 @@ def _linked(case: ClockCase, a: tuple[int, int], b: tuple[int, int]) -> bool:
     """
     if not case.links:
         return False
-    ordered = [source.order == "append" and source.format != "evtx" for source in case.sources]
+    ordered = [source.order == "append" and source.format not in LOOSE_ORDER for source in case.sources]
     leaving: dict[int, list[tuple[int, tuple[int, int]]]] = {}
     for link in case.links:
+        if link.same:
+            continue
         leaving.setdefault(link.before[0], []).append((link.before[1], link.after))
     reached: set[tuple[int, int]] = {a}
     earliest: dict[int, int] = {}
@@ -132,7 +136,7 @@ def _log_order(case: ClockCase, a: tuple[int, int], b: tuple[int, int]) -> Order
     if a[0] != b[0] or source.order != "append":
         return None
     first, second = min(a[1], b[1]), max(a[1], b[1])
-    if source.format == "evtx":
+    if source.format in LOOSE_ORDER:
         difference = float(source.reading_s[second] - source.reading_s[first])
         if not np.isfinite(difference) or abs(difference) <= 5:
             return None

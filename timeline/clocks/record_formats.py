@@ -29,6 +29,7 @@ from timeline.clocks.evidence import (
     Source,
     Standstill,
     TimeChange,
+    Uptime,
 )
 
 if TYPE_CHECKING:
@@ -578,10 +579,29 @@ def locale_step(data: Mapping[str, object], created_s: float) -> float | None:
     return None
 
 
+def uptime_seconds(data: object) -> float | None:
+    """The time since the last start of an event 6013: the fifth text of its data."""
+    texts = _event_field(data, "Data")
+    texts = _event_field(texts, "#text") or texts
+    value = texts[4] if isinstance(texts, list) and len(texts) > 4 else _event_field(data, "param5")
+    number = _number(str(value)) if value is not None else None
+    return None if number is None else float(number)
+
+
 def _note_clock_event(event: dict[str, Any], row: int, columns: Columns) -> None:
     """Time changes (Security 4616, Kernel-General 1) and sleeps (Power-Troubleshooter 1) found in an event."""
     provider, number = event_identity(event)
     data = event.get("EventData")
+    if (provider.endswith("EventLog") and number in (6005, 6009)) or (
+        provider.endswith("Kernel-General") and number == 12
+    ):
+        columns.source.boots.append(row)
+        return
+    if provider.endswith("EventLog") and number == 6013:
+        seconds = uptime_seconds(data)
+        if seconds is not None:
+            columns.source.uptimes.append(Uptime(row, seconds))
+        return
     if number == 4616 and provider.endswith("Security-Auditing"):
         old, new = iso_time(_event_field(data, "PreviousTime")), iso_time(_event_field(data, "NewTime"))
         process, reason = str(_event_field(data, "ProcessName") or ""), None

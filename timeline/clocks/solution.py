@@ -10,6 +10,7 @@ import numpy as np
 from timeline.clocks.anchors import READING_PRICE, SYNCHRONISED_S, Anchors, Origin, Stamps
 from timeline.clocks.clock_solver import ClockAnswer, ClockSolver, ClockTask
 from timeline.clocks.evidence import Clock
+from timeline.clocks.pairs import LOOSE_ORDER
 from timeline.clocks.steps import merge_steps
 from timeline.clocks.zone_layer import zone_shifts
 
@@ -216,11 +217,21 @@ class _Solver:
         ]
         steps = merge_steps(logs)
         disorder = {
-            index: EVTX_DISORDER_S if source.format == "evtx" else 0.0
+            index: EVTX_DISORDER_S if source.format in LOOSE_ORDER else 0.0
             for index, source in enumerate(case.sources)
             if source.clock == name and source.order == "append"
         }
-        task = ClockTask(name, view.stamps, view.anchors, steps, case.collected_s, disorder)
+        starts = {
+            index: np.array(source.boots, dtype=np.int64)
+            for index, source in enumerate(case.sources)
+            if source.clock == name and source.boots
+        }
+        uptimes = {
+            index: source.uptimes
+            for index, source in enumerate(case.sources)
+            if source.clock == name and source.uptimes
+        }
+        task = ClockTask(name, view.stamps, view.anchors, steps, case.collected_s, disorder, starts, uptimes)
         answer = ClockSolver(task).solve()
         view.answer = answer
         view.low, view.high = answer.low, answer.high
@@ -321,7 +332,10 @@ class _Solver:
                 reference = self.case.sources[there[0]].clock
                 origin = Origin("link", here[0], here[1], reference, there)
                 stamp = view.first[here[0]] + here[1]
-                if is_before:
+                if link.same:
+                    origin = replace(origin, kind="same_event")
+                    anchors.add(stamp, bounds[0] - link.slack_s, bounds[1] + link.slack_s, origin)
+                elif is_before:
                     anchors.add(stamp, -np.inf, bounds[1], origin)
                 else:
                     anchors.add(stamp, bounds[0], np.inf, origin)

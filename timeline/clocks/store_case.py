@@ -21,6 +21,7 @@ from timeline.clocks.evidence import (
     Clock,
     ClockCase,
     Incident,
+    Link,
     Operation,
     Reading,
     Reply,
@@ -28,18 +29,23 @@ from timeline.clocks.evidence import (
     Standstill,
     TimeChange,
     TypedAnchor,
+    Uptime,
 )
-from timeline.clocks.record_formats import Zone, http_date, iso_time, local_time, locale_step
+from timeline.clocks.record_formats import Zone, http_date, iso_time, local_time, locale_step, uptime_seconds
+from timeline.clocks.ties import Tie, ties
 
 if TYPE_CHECKING:
     from timeline.clocks.statements import Statements
     from timeline.store import Store
 
-ORDERED_PARSERS = ("evtx", "evt", "syslog", "weblog", "w3c_log", "journal", "journal_export", "package_log")
-"""Parsers whose rows stand in order of writing."""
-MAX_ROWS = 3_000_000
+ORDERED_PARSERS = (
+    "evtx", "evt", "syslog", "weblog", "w3c_log", "journal", "journal_export", "package_log", "usnjrnl",
+)  # fmt: skip
+"""Parsers whose rows stand in order of writing: by line, EventRecordID, or USN."""
+MAX_ROWS = 1_000_000
 FEW_REPLIES = 5
-CHANGES = ("evtx.time_changed", "evtx.time_changed_kernel", "evtx.wake")
+CHANGES = ("evtx.time_changed", "evtx.time_changed_kernel", "evtx.wake", "evtx.uptime")
+BOOTS = ("evtx.boot", "evtx.log_started", "evtx.os_version")
 REPLIES = ("web.cache_reply", "web.request")
 MAILS = ("mail.date", "mail.received")
 
@@ -59,27 +65,20 @@ class StoreCase:
         source_id, number = self.events[source][row]
         return f"S{source_id}:{number}"
 
+    _places: dict[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+
     def find(self, name: str) -> tuple[int, int] | None:
         """(source index, row) of an event, if it is among the records."""
         match = re.fullmatch(r"S(\d+):(\d+)", name)
-        if match is None:
-            return None
-        wanted = int(match[1]), int(match[2])
-        for index, rows in enumerate(self.events):
-            if rows and rows[0][0] == wanted[0]:
-                try:
-                    return index, rows.index(wanted)
-                except ValueError:
-                    continue
-        return None
+        return None if match is None else self.place((int(match[1]), int(match[2])))
 
-
-@dataclass(slots=True)
-class _Rows:
-    source: Source
-    names: list[tuple[int, int]]
-    times: list[int]
-    precision: list[int]
+    def place(self, event: tuple[int, int]) -> tuple[int, int] | None:
+        """(source index, row) of (source_id, row)."""
+        if not self._places:
+            for index, rows in enumerate(self.events):
+                for at, one in enumerate(rows):
+                    self._places.setdefault(one, (index, at))
+        return self._places.get(event)
 
 
 class _Builder:
@@ -117,6 +116,8 @@ class _Builder:
             "OR (e.parser = 'mapped' AND e.kind NOT LIKE 'file.%') ORDER BY e.source_id, e.clock",
         ):
             self._source(int(source_id), str(parser), str(clock))
+        found_ties = list(ties(self.store))
+        self._tied_rows(found_ties)
         declared = {name: self._declared(name) for name in clocks if name not in self.aliases}
         case = ClockCase(
             origin_ns=self.origin_ns,
@@ -131,6 +132,7 @@ class _Builder:
         case.readings = self._readings(list(clocks))
         result = StoreCase(case, self.aliases, self.events)
         case.typed = self._typed(result)
+        case.links = self._links(found_ties, result)
         case.incidents = [
             Incident(result.event(index, alert.row), source.file, (index, alert.row))
             for index, source in enumerate(self.sources)
@@ -145,14 +147,43 @@ class _Builder:
             return found.declared == "synchronised"
         return name.startswith("server:")
 
-    def _source(self, source_id: int, parser: str, clock: str) -> None:
+    def _tied_rows(self, found: list[Tie]) -> None:
+        """Records of ties, and those that people gave a time, that are not among the records yet."""
+        there = {one for rows in self.events for one in rows}
+        wanted = {one for tie in found for one in (tie.first, tie.second)}
+        for name in self.said.moments:
+            match = re.fullmatch(r"S(\d{1,9}):(\d{1,18})", name)
+            if match is not None:
+                wanted.add((int(match[1]), int(match[2])))
+        by_source: dict[int, list[int]] = {}
+        for source_id, row in wanted - there:
+            by_source.setdefault(source_id, []).append(row)
+        for source_id, numbers in sorted(by_source.items()):
+            listed = ", ".join(str(one) for one in sorted(numbers))
+            clocks = self.store.rows(
+                f"SELECT DISTINCT clock, parser FROM events WHERE source_id = ? AND row IN ({listed}) ORDER BY ALL",
+                [source_id],
+            )
+            for clock, parser in list(clocks):
+                self._source(source_id, str(parser), str(clock), only=f"row IN ({listed})")
+
+    def _links(self, found: list[Tie], made: StoreCase) -> list[Link]:
+        links: list[Link] = []
+        for tie in found:
+            first, second = made.place(tie.first), made.place(tie.second)
+            if first is not None and second is not None:
+                links.append(Link(first, second, tie.basis, tie.slack_s, tie.same))
+        return links
+
+    def _source(self, source_id: int, parser: str, clock: str, *, only: str = "true") -> None:
         rows = list(
             self.store.rows(
                 'SELECT row, time_ns, precision_ns, kind, "zone" IS NULL, sequence, '
                 "CASE WHEN kind LIKE 'op.%' OR kind LIKE 'alert.%' OR kind IN "
                 f"({', '.join(repr(name) for name in (*REPLIES, *MAILS, *CHANGES))}) "
                 "THEN data ELSE '' END, host, actor, path, bytes, time_text FROM events "
-                "WHERE source_id = ? AND clock = ? AND time_ns IS NOT NULL ORDER BY sequence, row LIMIT ?",
+                f"WHERE source_id = ? AND clock = ? AND time_ns IS NOT NULL AND {only} "
+                "ORDER BY sequence, row LIMIT ?",
                 [source_id, clock, MAX_ROWS],
             ),
         )
@@ -165,7 +196,9 @@ class _Builder:
         zone_missing = bool(rows[0][4])
         operations = any(str(row[3]).startswith("op.") for row in rows)
         form = {"evtx": "evtx", "mail": "eml", "syslog": "rfc3164"}.get(parser, "op2" if operations else parser)
-        ordered = parser in ORDERED_PARSERS or (parser == "mapped" and not operations and rows[0][3] not in REPLIES)
+        ordered = only == "true" and (
+            parser in ORDERED_PARSERS or (parser == "mapped" and not operations and rows[0][3] not in REPLIES)
+        )
         named = self.aliases.get(clock, clock)
         said = self.said.declared.get(named)
         zone = said.zone if said and said.zone and zone_missing else None
@@ -181,7 +214,9 @@ class _Builder:
         self.sources.append(source)
         self.events.append([(source_id, int(row[0])) for row in rows])
         for position, row in enumerate(rows):
-            if row[6]:
+            if row[3] in BOOTS:
+                source.boots.append(position)
+            elif row[6]:
                 self._note(source, position, row)
         if source.operations:
             seen: dict[tuple[object, ...], int] = {}
@@ -227,6 +262,11 @@ class _Builder:
         return None if found is None else (found[0] - self.origin_ns) / 1e9
 
     def _change(self, source: Source, at: int, kind: str, data: dict[str, Any]) -> None:
+        if kind == "evtx.uptime":
+            seconds = uptime_seconds(data)
+            if seconds is not None:
+                source.uptimes.append(Uptime(at, seconds))
+            return
         names = {"evtx.time_changed": ("PreviousTime", "NewTime"), "evtx.time_changed_kernel": ("OldTime", "NewTime")}
         if kind == "evtx.wake":
             slept, woke = self._seconds(data.get("SleepTime")), self._seconds(data.get("WakeTime"))
