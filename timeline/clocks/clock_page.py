@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chain_of_custody.masking import mask_text
+from timeline import times
 from timeline.clocks.anchors import SYNCHRONISED_S
 from timeline.clocks.manipulation import signs
 from timeline.clocks.result_file import iso_ns
