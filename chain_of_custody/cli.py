@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="custody",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=text(

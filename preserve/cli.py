@@ -29,8 +29,13 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=text("ディスクイメージの取得・検証・閲覧・抽出。", "Takes, verifies, lists and extracts disk images."),
+    epilog=text(
+        "例: preserve devices、preserve image /dev/sdb disk.E01",
+        "Example: preserve devices, then preserve image /dev/sdb disk.E01",
+    ),
 )
 
 ImageArgument = Annotated[

@@ -15,7 +15,7 @@ from chain_of_custody import console
 from chain_of_custody.console import JsonOption, text
 from chain_of_custody.errors import InterruptedRunError, UsageError, VerificationError
 from chain_of_custody.masking import mask_path, mask_text
-from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
 from preserve.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -731,7 +731,7 @@ def selftest(
 def register(app: typer.Typer) -> None:
     """Add the imaging commands to `app`."""
     for function, name, ja, en in _COMMANDS:
-        app.command(name, help=text(ja, en))(function)
+        app.command(name, **command_help(ja, en, *_EXAMPLES[name]))(function)
 
 
 _COMMANDS: list[tuple[Any, str, str, str]] = [
@@ -748,3 +748,16 @@ _COMMANDS: list[tuple[Any, str, str, str]] = [
     ),
     (selftest, "selftest", "動作確認: 参照イメージの読取り・作成・検証をこの環境で行う", selftest.__doc__ or ""),
 ]
+
+_EXAMPLES: dict[str, tuple[str, ...]] = {
+    "devices": ("preserve devices", "preserve devices --json"),
+    "image": (
+        "preserve image /dev/sdb /mnt/evidence/usb.E01 --item USB-1",
+        "preserve image /dev/sdb a/usb.E01 --also b/usb.dd --case 2026-017",
+    ),
+    "export": ("preserve export disk.E01 disk.dd",),
+    "wipe-check": ("preserve wipe-check /dev/sdc --case 2026-017",),
+    "clone": ("preserve clone disk.E01 /dev/sdc --case 2026-017",),
+    "collect": ("preserve collect /srv/share files.zip --reason '共有サーバーを止められない'",),
+    "selftest": ("preserve selftest --case 2026-017",),
+}

@@ -20,10 +20,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help=text(
         "イメージやログから一本の時系列を作り、検索・表示・書き出しをします。",
         "Builds one timeline from images and logs; searches, shows and exports it.",
+    ),
+    epilog=text(
+        "例: timeline build disk.E01 logs/ && timeline view",
+        "Example: timeline build disk.E01 logs/ && timeline view",
     ),
 )
 

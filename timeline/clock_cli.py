@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 clock_app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     help=text("時計のずれの推定と補正。", "How wrong clocks were, and corrected times."),
 )
 
@@ -208,7 +208,7 @@ def _said_entry(seq: int, *, as_json: bool) -> None:
     if as_json:
         console.print_json({"seq": seq})
     else:
-        console.print_text(text(f"台帳に記録しました: {seq}\n", f"in the ledger: {seq}\n"))
+        console.print_text(text(f"第 {seq} 項: 時計について記録しました\n", f"entry {seq}: recorded about the clock\n"))
 
 
 def _state(case: Case, body: dict[str, Json]) -> int:
