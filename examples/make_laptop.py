@@ -99,7 +99,7 @@ def shortcut(size: int) -> bytes:
 def tool_clock(stage: str) -> None:
     """Give mkntfs and ntfs-3g the time of the story."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    moment = {"format": "2023-04-03 10:00:00", "fill": "2025-01-10 09:29:40", "delete": DELETED}[stage]
+    moment = {"format": "2025-01-09 17:00:00", "fill": "2025-01-10 09:29:40", "delete": DELETED}[stage]
     os.environ |= {"LD_PRELOAD": str(library), "FAKETIME": f"@{moment}", "TZ": "Asia/Tokyo", "FAKETIME_DONT_RESET": "1"}
 
 
@@ -129,8 +129,8 @@ def build(folder: Path) -> None:
             partition, sample.PARTITION_SIZE, laptop.files, serial=0x20250110_5A3C7E92, label="Windows",
             start_sector=2048, times=times, stage=tool_clock,
         )  # fmt: skip
-        for name in ("LD_PRELOAD", "FAKETIME"):
-            del os.environ[name]
+        for variable in ("LD_PRELOAD", "FAKETIME"):
+            del os.environ[variable]
         parts = [disks.Partition("ntfs", partition, sample.PARTITION_OFFSET, sample.PARTITION_SIZE)]
         disks.assemble(disk, sample.DISK_SIZE, parts, scheme="gpt", serial=0x20250111)
         (folder / "laptop.E01").unlink(missing_ok=True)

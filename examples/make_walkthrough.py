@@ -2,8 +2,8 @@
 
     python examples/make_walkthrough.py FOLDER
 
-Beside `laptop.E01` (made once by `make_laptop.py`, copied): the USB stick as a medium, the endpoint log, the alerts, the
-camera's log, and from the mail server its log and a mail. Needs nothing but the installed packages.
+Beside `laptop.E01` (made once by `make_laptop.py`, copied): the USB stick as a medium, the endpoint log, the alerts,
+the camera's log, and from the mail server its log and a mail. Needs nothing but the installed packages.
 
 The story, in true time on 10 January 2025 in Japan; the laptop's clock is 2 min 10 s fast, the camera's 11 min:
 
@@ -79,8 +79,8 @@ def stick(contents: dict[str, bytes]) -> bytes:
     """The medium: the list, deleted, and the roster."""
     image = bytearray(SECTOR * SECTORS)
     image[:62] = b"\xeb\x3c\x90MSDOS5.0" + struct.pack(
-        "<HBHBHHBHHHIIBBBI11s8s", SECTOR, SECTORS_A_CLUSTER, 1, 2, ROOT_ENTRIES, SECTORS, 0xF8, FAT_SECTORS, 32, 2, 0, 0,
-        0x80, 0, 0x29, SERIAL, b"MIHON      ", b"FAT12   ",
+        "<HBHBHHBHHHIIBBBI11s8s", SECTOR, SECTORS_A_CLUSTER, 1, 2, ROOT_ENTRIES, SECTORS, 0xF8, FAT_SECTORS, 32, 2,
+        0, 0, 0x80, 0, 0x29, SERIAL, b"MIHON      ", b"FAT12   ",
     )  # fmt: skip
     image[510:512] = b"\x55\xaa"
     fat = bytearray(FAT_SECTORS * SECTOR)
@@ -121,7 +121,9 @@ def endpoint_log(sizes: dict[str, int]) -> bytes:
         ("09:48:00", "09:45:52", "DriveDel", "E:", "", "", "リムーバブル"),
     ]
     lines = ["端末名,ユーザー名,発生日時,受信日時,種別,ファイル名,読込バイト数,書込バイト数,ドライブ種別"]
-    lines += [f"PC01,soumu,2025/01/10 {pc},2025/01/10 {server},{','.join(map(str, rest))}" for pc, server, *rest in rows]
+    lines += [
+        f"PC01,soumu,2025/01/10 {pc},2025/01/10 {server},{','.join(map(str, rest))}" for pc, server, *rest in rows
+    ]
     return "".join(f"{line}\r\n" for line in lines).encode("cp932")
 
 
@@ -153,8 +155,7 @@ MAIL_LOG = "".join(
         ("09:49:03", "smtpd[2101]: 4YVq1k: client=pc01.mihon.example[192.0.2.5]"),
         ("09:49:03", "cleanup[2103]: 4YVq1k: message-id=<20250110-1@mihon.example>"),
         ("09:49:03", f"qmgr[900]: 4YVq1k: from=<soumu@mihon.example>, size={len(MAIL)}, nrcpt=1 (queue active)"),
-        ("09:49:05", "smtp[2105]: 4YVq1k: to=<partner@example.com>, relay=mx.example.com[198.51.100.7]:25, "
-                     "delay=1.8, dsn=2.0.0, status=sent (250 2.0.0 Ok)"),
+        ("09:49:05", "smtp[2105]: 4YVq1k: to=<partner@example.com>, relay=mx.example.com, delay=1.8, status=sent"),
         ("09:49:05", "qmgr[900]: 4YVq1k: removed"),
     )
 )  # fmt: skip
