@@ -12,6 +12,7 @@ front.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.masking import mask_text
 from timeline import times
 from timeline.kinds import sentence_sql
+from timeline.ordered import IN_ORDER, in_order
 from timeline.questions import ORDER
 
 if TYPE_CHECKING:
@@ -71,10 +73,14 @@ def export(
         )
     condition, values = wanted.condition()
     kinds = [str(row[0]) for row in store.rows("SELECT kind FROM events GROUP BY kind ORDER BY count(*) DESC")]
-    plan = _Plan(sentence_sql(kinds, language), zone, "events_corrected" if corrected else "events", corrected)
     partial = target.with_name(f"{target.name}.partial-{os.getpid()}")
     try:
-        rows = WRITERS[format_](store, plan, condition, values, partial)
+        with contextlib.ExitStack() as stack:
+            view = "events_corrected" if corrected else "events"
+            if condition == "true" and view == "events" and format_ in _MERGED:
+                view = stack.enter_context(in_order(store))
+            plan = _Plan(sentence_sql(kinds, language), zone, view, corrected)
+            rows = WRITERS[format_](store, plan, condition, values, partial)
         with partial.open("rb+") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.tell()
@@ -94,6 +100,8 @@ def export(
     return Exported(rows, digest, size, left_out)
 
 
+_MERGED = ("csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "l2tcsv", "xlsx")
+"""Formats for which all events need not be sorted: they are merged from the sorted parts."""
 _WITH_TIME_ONLY = ("timesketch-csv", "timesketch-jsonl", "l2tcsv", "bodyfile")
 
 
@@ -161,6 +169,10 @@ def _safe(column: str) -> str:
     return f"CASE WHEN {dangerous} THEN '''' || {column} ELSE {column} END"
 
 
+_CORRECTION = "round((earliest_ns::HUGEINT + latest_ns - 2 * time_ns::HUGEINT - precision_ns) / 2e9, 6)"
+"""Seconds to add to the reading to come to the middle of the range; NULL where nothing is known."""
+_WIDTH = "round((latest_ns::HUGEINT - earliest_ns) / 2e9, 6)"
+"""Half the range in seconds."""
 _FORMULA = tuple(b"=+-@\t\r")
 
 
@@ -204,6 +216,9 @@ def _columns(plan: _Plan, *, guard: bool) -> list[tuple[str, str]]:
             ("corrected_latest", plan.bound("latest_ns")),
             ("corrected_status", "corrected_status"),
             ("corrected_ground", cell("corrected_ground", "corrected_ground")),
+            ("read_as_utc", f"coalesce({_text('time_ns')} || CASE WHEN zone IS NULL THEN '-00:00' ELSE 'Z' END, '')"),
+            ("correction_s", _CORRECTION),
+            ("correction_width_s", _WIDTH),
         ]
     return columns
 
@@ -212,7 +227,8 @@ def _select(columns: Sequence[tuple[str, str]], plan: _Plan, condition: str, *, 
     shown = ", ".join(f'{expression} AS "{name}"' for name, expression in columns)
     where = f"({condition}) AND time_ns IS NOT NULL" if timed else condition
     # The outermost ORDER BY: of one inside a subquery DuckDB may lose the order when it writes with several threads.
-    return f"SELECT {shown} FROM {plan.view} WHERE {where} ORDER BY {ORDER}"
+    order = f"ORDER BY {ORDER}" if plan.view != IN_ORDER else ""
+    return f"SELECT {shown} FROM {plan.view} WHERE {where} {order}"
 
 
 def _copy(store: Store, select: str, values: Sequence[Any], target: Path, options: str) -> int:
@@ -243,6 +259,16 @@ def _sketch_columns(plan: _Plan, *, guard: bool) -> list[tuple[str, str]]:
     ]
     kept = ("kind", "source", "path", "actor", "host", "bytes", "time_text", "zone", "record", "state", "layer", "id")
     own = _NUMBERS | _OWN_WORDS
+    if plan.corrected:
+        columns += [
+            ("corrected_earliest", plan.bound("earliest_ns")),
+            ("corrected_latest", plan.bound("latest_ns")),
+            ("corrected_status", "corrected_status"),
+            ("corrected_ground", cell("corrected_ground")),
+            ("correction_s", _CORRECTION),
+            ("correction_width_s", _WIDTH),
+            ("clock", cell("clock")),
+        ]
     return columns + [(name, one if name in own else cell(one)) for name, one in _PLAIN if name in kept]
 
 

@@ -61,8 +61,10 @@ def export(
     """Write events to a file."""
     from chain_of_custody import FileHash  # noqa: PLC0415 - start-up time
     from chain_of_custody.masking import mask_text  # noqa: PLC0415 - start-up time
+    from timeline import arrow  # noqa: PLC0415 - start-up time
     from timeline.export import export as write  # noqa: PLC0415 - start-up time
 
+    arrow.load_alone()
     if format_ not in FORMATS:
         raise UsageError(
             f"書式が分かりません: {format_}",

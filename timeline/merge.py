@@ -14,7 +14,7 @@ from timeline.event import INT64_MAX
 from timeline.rows import GROUP_ROWS, parquet_options, stored_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
 AT_ONCE = 24
@@ -112,11 +112,11 @@ def _merge(runs: Sequence[_Run]) -> Iterator[Any]:
 
 def write_merged(parts: Sequence[Path], target: Path, spill: Path) -> int:
     """Write all rows of `parts` into the new file `target` in order; the number of rows."""
-    return _write(_ahead(merged(parts, spill)), target)
+    return _write(ahead(merged(parts, spill)), target)
 
 
-def _ahead(tables: Iterator[Any]) -> Iterator[Any]:
-    """The same tables, made by a thread while the one before is written."""
+def ahead(tables: Iterator[Any]) -> Generator[Any]:
+    """The same tables, made by a thread while the one before is used."""
     with ThreadPoolExecutor(1, thread_name_prefix="merge") as pool:
         waiting = pool.submit(next, tables, None)
         while (table := waiting.result()) is not None:
