@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from chain_of_custody.case import open_case
 from chain_of_custody.errors import UsageError
 from chain_of_custody.reading import read_entries
 from preserve import live, live_windows
@@ -111,6 +112,76 @@ def test_only_the_programs_that_were_brought_run(tmp_path):
     assert (tmp_path / "out/01-a.txt").read_bytes() == b"mine\n"
     assert done[0].program_sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
     assert done[1].outcome == "absent"
+
+
+def _tool(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+MEMORY = next(step for step in STEPS if step.name == "memory")
+
+
+@linux_only
+@pytest.mark.parametrize("name", ["avml", "winpmem", "lmg-dump"])
+def test_memory_is_taken_by_a_tool_that_was_brought(tmp_path, monkeypatch, name):
+    """A stand-in writes where the tool is told to; what it wrote is the result, hashed."""
+    monkeypatch.setattr(live.shutil, "disk_usage", lambda _path: live.shutil._ntuple_diskusage(1 << 60, 0, 1 << 60))
+    own = _tool(tmp_path / "tools", name, 'printf "EMiL memory" > "$1"; echo said')
+    (taken,) = live.collect(tmp_path / "out", [MEMORY], live.Limits(), tools=tmp_path / "tools")
+    assert (taken.outcome, taken.file, taken.size_bytes) == ("done", "01-memory.lime", 11)
+    assert taken.sha256 == hashlib.sha256(b"EMiL memory").hexdigest()
+    assert taken.program_sha256 == hashlib.sha256(own.read_bytes()).hexdigest()
+    assert (tmp_path / "out/01-memory.txt").read_bytes() == b"said\n"
+
+
+@linux_only
+def test_memory_without_tool_without_room_and_with_a_tool_that_fails_is_told(tmp_path, monkeypatch):
+    (tmp_path / "tools").mkdir()
+    (taken,) = live.collect(tmp_path / "a", [MEMORY], live.Limits(), tools=tmp_path / "tools")
+    assert taken.outcome == "absent"
+    assert "memory was not taken: no tool here (avml, winpmem, lmg-dump)" in taken.detail
+    _tool(tmp_path / "tools", "avml", "exit 3")
+    with monkeypatch.context() as full:
+        full.setattr(live.shutil, "disk_usage", lambda _path: live.shutil._ntuple_diskusage(1 << 40, 1 << 40, 4096))
+        (taken,) = live.collect(tmp_path / "b", [MEMORY], live.Limits(), tools=tmp_path / "tools")
+    assert taken.outcome == "failed"
+    assert "no room" in taken.detail
+    assert not list((tmp_path / "b").glob("*.lime"))
+    monkeypatch.setattr(live.shutil, "disk_usage", lambda _path: live.shutil._ntuple_diskusage(1 << 60, 0, 1 << 60))
+    (taken,) = live.collect(tmp_path / "c", [MEMORY], live.Limits(), tools=tmp_path / "tools")
+    assert (taken.outcome, taken.exit_code) == ("failed", 3)
+
+
+@linux_only
+def test_keys_are_taken_after_authority_and_stand_in_their_file_alone(case):
+    """Output of `dmsetup table --showkeys` on a LUKS1 mapping; this machine need not know device-mapper."""
+    secret = "babe" * 16
+    table = f"root: 0 2048 crypt aes-xts-plain64 {secret} 0 8:2 4096"
+    tools = case.parent / "tools"
+    _tool(tools, "dmsetup", f'case "$*" in *--showkeys*) echo "{table}";; *) echo "root: 0 2048 crypt - 0000";; esac')
+    arguments = ("live", "--case", str(case), *ACCEPT, "--recovery-keys", "--tools", str(tools), "--json")
+    assert preserve(*arguments, cwd=case.parent).returncode == 2
+    assert not (case / "live").exists()
+    with open_case(case, key=case.parent / ".config/id_ed25519") as opened:
+        given = {"client": "x", "authority": "consent"}
+        authority = opened.append("record.authority", given, src="typed")
+    done = preserve(*arguments, cwd=case.parent)
+    assert done.returncode in (0, 3), done.stderr
+    kept = next((case / "live/1").glob("*-recovery-keys.txt"))
+    assert kept.read_text() == table + "\n"
+    begin = [one for one in read_entries(case) if one.type == "live.begin"][-1]
+    assert begin.body["authority"] == str(authority.seq)
+    end = [one for one in read_entries(case) if one.type == "live.end"][-1]
+    step = next(one for one in end.body["commands"] if one["step"] == "recovery-keys")
+    assert step["sha256"] == hashlib.sha256(kept.read_bytes()).hexdigest()
+    assert secret not in (case / "ledger.jsonl").read_text() + done.stdout + done.stderr
+    elsewhere = [one for one in case.rglob("*") if one.is_file() and one != kept and secret in one.read_text("latin-1")]
+    assert not elsewhere
+    assert int(end.body["footprint"]["files_written"]) == len(list((case / "live/1").iterdir()))
 
 
 def test_disks_are_found_through_partitions_and_mappings(tmp_path):
