@@ -31,7 +31,9 @@ from typing import TYPE_CHECKING, cast
 
 import corpus_disks as disks
 import corpus_media as media
-from corpus_decoys import plant_decoys
+import corpus_unseen as unseen
+import corpus_windows as windows
+from corpus_decoys import DECOYS, plant_decoys
 from corpus_disks import MIB, DiskFile, Extent, Kind
 from corpus_places import Decoy, PlaceKind, Planter, RawPiece, Truth, kinds_for
 
@@ -56,7 +58,7 @@ class Corpus:
 def plan(seed: int, filesystem: Kind, *, documents: int, decoys: int) -> Planter:
     """Everything that goes on the disk but filler: each kind once, then again until there are `documents` files."""
     planter = Planter(seed, filesystem)
-    kinds = [*kinds_for(filesystem), *MEDIA_KINDS]
+    kinds = [*all_kinds(filesystem), *MEDIA_KINDS]
     turn = 0
     while turn == 0 or len(planter.files) < documents:
         for kind in kinds:
@@ -68,11 +70,17 @@ def plan(seed: int, filesystem: Kind, *, documents: int, decoys: int) -> Planter
             if len(planter.files) > before and len(planter.files) >= documents > 0 and turn > 0:
                 break
         turn += 1
-    plant_decoys(planter, decoys)
+    plant_decoys(planter, decoys, (*DECOYS, *unseen.DECOYS))
     planter.rng.shuffle(planter.files)
     # A stream is written after the file it belongs to.
     planter.files.sort(key=lambda file: ":" in file.path)
     return planter
+
+
+def all_kinds(filesystem: Kind) -> list[PlaceKind]:
+    """Every kind that `filesystem` can hold but the media inside it."""
+    more = [kind for kind in (*windows.KINDS, *unseen.KINDS) if not kind.only or filesystem in kind.only]
+    return [*kinds_for(filesystem), *more]
 
 
 MEDIA_KINDS = (
@@ -85,6 +93,7 @@ RAW_KINDS = frozenset(
     (
         "unallocated cp932", "unallocated utf-16-le", "unallocated utf-8", "unallocated without label",
         "unallocated rows of a csv", "file slack", "between partitions", "$LogFile", "slack of an MFT record",
+        "name in the change journal", "carved pdf", "carved sqlite", "carved gz", "carved xls", "carved eml",
     ),
 )  # fmt: skip
 

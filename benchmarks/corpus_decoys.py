@@ -16,7 +16,7 @@ from corpus_numbers import FULLWIDTH, grouped, is_valid, person
 from corpus_places import RawPiece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from corpus_places import Planter, Rows
 
@@ -642,10 +642,10 @@ def grouped16(digits: str) -> str:
     return "-".join(digits[start : start + 4] for start in range(0, 16, 4))
 
 
-def plant_decoys(planter: Planter, count: int) -> None:
-    """Plant at least `count` decoys over all kinds."""
-    shares = sum(kind.share for kind in DECOYS)
-    for kind in DECOYS:
+def plant_decoys(planter: Planter, count: int, kinds: Sequence[DecoyKind] = DECOYS) -> None:
+    """Plant at least `count` decoys over all `kinds`."""
+    shares = sum(kind.share for kind in kinds)
+    for kind in kinds:
         planter.kind = kind.name
         have = len(planter.decoys)
         wanted = -(-count * kind.share // shares)

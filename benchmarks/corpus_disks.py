@@ -34,8 +34,9 @@ TOOLS = {
     "ext4": ("mke2fs", "debugfs", "dumpe2fs"),
 }
 Kind = Literal["ntfs", "fat32", "ext4"]
-How = Literal["plain", "fixup", "compressed", "sparse", "fragmented", "deleted", "deleted_folder", "overwritten"]
-"""plain; compressed: by NTFS (LZNT1); sparse: with a hole before the content; fragmented: no cluster beside the next;
+How = Literal["plain", "fixup", "compressed", "sparse", "fragmented", "deleted", "deleted_folder", "overwritten", "wof"]
+"""plain; compressed: by NTFS (LZNT1); wof: by CompactOS, behind a reparse point (XPRESS4K);
+sparse: with a hole before the content; fragmented: no cluster beside the next;
 deleted: through the file system; deleted_folder: together with its folder; overwritten: deleted and its MFT record used
 again, so that only unallocated clusters hold it (NTFS); fixup: resident, with its end around bytes 510-511 of its MFT
 record, where NTFS keeps a sequence number instead of the content."""
@@ -165,6 +166,23 @@ def _set_ntfs_times(path: Path, seconds: int) -> None:
     os.setxattr(path, "system.ntfs_times_be", struct.pack(">4Q", value, value, value, value))
 
 
+def _write_wof(target: Path, data: bytes) -> None:
+    """A file as CompactOS keeps it: a hole, the chunks in a stream, and the reparse point that joins them."""
+    from tests.xpress_encoder import huffman  # noqa: PLC0415 - the tests' own writer
+
+    chunks = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+    packed = [min(huffman(chunk), chunk, key=len) for chunk in chunks]
+    ends, total = [], 0
+    for chunk in packed:
+        total += len(chunk)
+        ends.append(total)
+    target.touch()
+    os.truncate(target, len(data))
+    stream = target.with_name(f"{target.name}:WofCompressedData")
+    stream.write_bytes(struct.pack(f"<{len(ends) - 1}I", *ends[:-1]) + b"".join(packed))
+    os.setxattr(target, "system.ntfs_reparse_data", struct.pack("<IHH4I", 0x80000017, 16, 0, 1, 2, 1, 0))
+
+
 def _write_ntfs(root: Path, file: DiskFile) -> None:
     target = root / file.path.lstrip("/")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,6 +201,9 @@ def _write_ntfs(root: Path, file: DiskFile) -> None:
         return
     if file.how == "fragmented":
         _write_fragmented(target, data)
+        return
+    if file.how == "wof":
+        _write_wof(target, data)
         return
     with target.open("wb") as stream:
         stream.write(data)
@@ -238,6 +259,7 @@ def make_ntfs(
         with _ntfs_mounted(image) as root:
             for file in overwritten:
                 (root / file.path.lstrip("/")).unlink()
+    compact = {file.path for file in files if file.how == "wof"}
     fixups = [file for file in files if file.how == "fixup"]
     if fixups:
         _write_fixups(image, fixups)
@@ -248,6 +270,8 @@ def make_ntfs(
             target.write_bytes(b"ok\r\n")
         for folder, _, names in os.walk(root):
             for path in (*(Path(folder) / name for name in names), Path(folder)):
+                if f"/{path.relative_to(root)}" in compact:
+                    continue  # ntfs-3g does not follow such a reparse point
                 _set_ntfs_times(path, times.get(f"/{path.relative_to(root)}", WHEN))
     stage("delete")
     with _ntfs_mounted(image) as root:

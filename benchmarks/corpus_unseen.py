@@ -1,9 +1,9 @@
 """Places and decoys in words and layouts that the judge was not made with: what an outsider would test it on.
 
-Labels of real forms (源泉徴収票, 支払調書, 社会保険), of programs and of English letters; layouts in which label and number
-lie apart; contacts, calendars, settings, logs; and decoys that stand in the same company: numbers of meetings, cases,
-samples, shipments. Nothing here may be used to choose words or weights: what is missed is mended by a rule that holds
-for more than the words of this file.
+Labels of real forms (源泉徴収票, 支払調書, 社会保険), of programs and of English letters; layouts in which label and
+number lie apart; contacts, calendars, settings, logs; and decoys that stand in the same company: numbers of meetings,
+cases, samples, shipments. Nothing here may be used to choose words or weights: what is missed is mended by a rule that
+holds for more than the words of this file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ LABELS = (
     "個人番号（１２桁）", "マイナンバー（個人番号）", "マイNo.", "ﾏｲﾅﾝﾊﾞｰ(本人)", "●個人番号", "MYNUMBER", "my_number",
     "kojin_bango", "KojinBangou", "kojin-no", "従業員個人番号", "被扶養者 個人番号", "届出人の個人番号",
     "Individual Number", "My Number (Kojin Bango)", "マイナンバ－", "個人番号欄", "＜個人番号＞", "妻 マイナンバー",
-    "個人番号（国民年金第３号被保険者）", "支払を受ける者の個人番号", "個人番号又は法人番号", "④個人番号［基礎年金番号］",
+    "個人番号（国民年金第３号被保険者）", "支払を受ける者の個人番号", "個人番号又は法人番号",
+    "④個人番号［基礎年金番号］",
     "１．個人番号", "personal_number", "employee.myNumber", "MY NO", "マイナンバー番号", "本人マイナンバー",
     "個　人　番　号", "個人番号(ハイフンなし)", "Mynumber", "個人番号１", "受取人個人番号", "相続人の個人番号",
 )  # fmt: skip
@@ -42,8 +43,8 @@ SHAPES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("bullets", lambda d: grouped(d, "•")),
     ("non-breaking hyphens", lambda d: grouped(d, "\u2011")),
     ("half-width middle dots", lambda d: grouped(d, "･")),
-    ("boxes", lambda d: "│".join(d)),
-    ("bars", lambda d: "|".join(d)),
+    ("boxes", "│".join),
+    ("bars", "|".join),
     ("brackets", lambda d: "".join(f"[{one}]" for one in d)),
     ("commas", ",".join),
 )
@@ -122,7 +123,10 @@ def payment_record(planter: Planter) -> None:
 def dependants(planter: Planter) -> None:
     """A 扶養控除等申告書: own number, the spouse's, and children's below a header row, in boxes and in cells."""
     staff = planter.staff(5)
-    rows: Rows = [["令和７年分　給与所得者の扶養控除等（異動）申告書"], ["あなたの氏名", staff[0][0].name, "あなたの個人番号"]]
+    rows: Rows = [
+        ["令和７年分　給与所得者の扶養控除等（異動）申告書"],
+        ["あなたの氏名", staff[0][0].name, "あなたの個人番号"],
+    ]
     rows += [["", "", *staff[0][1]], ["区分", "氏名", "個人番号", "あなたとの続柄", "生年月日"]]
     for (who, digits), kin in zip(staff[1:], ("妻", "長男", "長女", "母"), strict=True):
         rows.append(["", who.name, grouped(digits, "-"), kin, who.birth])
@@ -140,7 +144,7 @@ def insurance(planter: Planter) -> None:
         pension = planter.numbers.digits(10)
         text += (
             f"①被保険者整理番号 {index + 1:03d}　②氏名 {who.name}　③生年月日 {who.birth}　④種別 1　⑤取得区分 1\r\n"
-            f"⑥個人番号［基礎年金番号］ {digits if index % 3 else pension[:4] + '-' + pension[4:]}　⑦取得年月日 070401\r\n"
+            f"⑥個人番号［基礎年金番号］ {digits if index % 3 else pension}　⑦取得年月日 070401\r\n"
         )
         values += [digits] if index % 3 else []
     text += f"1.個人番号 {grouped(number := planter.number(), '-')}  2.被保険者番号 5012-345678-9  3.取得区分 2\r\n"
@@ -169,7 +173,12 @@ def english(planter: Planter) -> None:
 
 def bare_columns(planter: Planter) -> None:
     """Rows without any header: names, dates, money and a column that always passes; and lists of numbers only."""
-    for count, separator, encoding in ((12, ",", "cp932"), (40, "\t", "utf-16"), (25, ";", "utf-8"), (30, "|", "euc_jp")):
+    for count, separator, encoding in (
+        (12, ",", "cp932"),
+        (40, "\t", "utf-16"),
+        (25, ";", "utf-8"),
+        (30, "|", "euc_jp"),
+    ):
         rows = planter.staff(count)
         text = "".join(
             separator.join((str(index), who.name, who.birth.replace("-", "/"), digits, str(index * 1000))) + "\r\n"
@@ -185,10 +194,20 @@ def settings(planter: Planter) -> None:
     a, b, c, d, e, f, g, h = (planter.number() for _ in range(8))
     who = person(planter.rng).name
     for ending, text, values in (
-        ("yaml", f'employees:\n  - name: {who}\n    my_number: "{a}"\n    dept: 総務\n  - name: B\n    kojin_bango: {b}\n', (a, b)),
+        (
+            "yaml",
+            f'employees:\n  - name: {who}\n    my_number: "{a}"\n    dept: 総務\n  - name: B\n    kojin_bango: {b}\n',
+            (a, b),
+        ),
         ("ini", f"[本人]\r\n氏名={who}\r\n個人番号={c}\r\n", (c,)),
-        ("log", f"2024-12-02 10:22:11,123 INFO  payroll.register user=emi mynumber={d} result=OK\n"
-                f"2024-12-02 10:22:12,456 DEBUG sent {{'kojinBango': '{e}', 'kubun': 1}}\n", (d, e)),
+        (
+            "log",
+            (
+                f"2024-12-02 10:22:11,123 INFO  payroll.register user=emi mynumber={d} result=OK\n"
+                f"2024-12-02 10:22:12,456 DEBUG sent {{'kojinBango': '{e}', 'kubun': 1}}\n"
+            ),
+            (d, e),
+        ),
         ("http", f"GET /api/v1/employee?id=12&my_number={f}&mode=edit HTTP/1.1\r\nHost: payroll.example\r\n\r\n", (f,)),
         ("js", f"const record = {{ name: '{who}', myNumber: '{g}' }};\n", (g,)),
         ("py", f'PERSON = dict(name="{who}", kojin_bango="{h}")\n', (h,)),
@@ -238,7 +257,7 @@ def contacts(planter: Planter) -> None:
 def tall_headers(planter: Planter) -> None:
     """Workbooks whose header is written downwards, in English, or two rows high; numbers as numbers."""
     for header, write in (("個\n人\n番\n号", str), ("My Number\n(12 digits)", int), ("Individual No.\n個人番号", str),
-                          ("マイナンバー", lambda d: float(d)), ("MYNUMBER", int)):  # fmt: skip
+                          ("マイナンバー", float), ("MYNUMBER", int)):  # fmt: skip
         staff = planter.staff(9)
         rows: Rows = [["社員名簿"], [], ["No", "氏名", header, "入社日"]]
         rows += [[index, who.name, write(digits), who.birth] for index, (who, digits) in enumerate(staff, 1)]
@@ -249,13 +268,13 @@ def tall_headers(planter: Planter) -> None:
 
 def names_of_files(planter: Planter) -> None:
     """Numbers in the names of scans, beside the person's name, with or without a label."""
-    for stem, written, minimum in (
-        ("{n}_{p}", "name and number", "low"), ("通知カード_{h}", "notice card", "medium"),
+    for form, written, minimum in (
+        ("{n}_{p}", "name and number", "low"), ("通知カード_{h}", "notice card", "low"),
         ("【個人番号】{n} {p}", "label in brackets", "medium"), ("mynumber_{p}_scan", "English label", "medium"),
     ):  # fmt: skip
         digits = planter.number()
         who = person(planter.rng).name.replace(" ", "")
-        stem = stem.format(n=who, p=digits, h=grouped(digits, "-"))
+        stem = form.format(n=who, p=digits, h=grouped(digits, "-"))
         path = planter.put(stem, "jpg", planter.rng.randbytes(4000))
         planter.note(digits, path, state="allocated|metadata", written=f"file name: {written}", minimum=minimum)  # type: ignore[arg-type]
 
@@ -309,7 +328,8 @@ OTHER_HEADERS = (
 )  # fmt: skip
 OTHER_LABELS = (
     "ミーティング ID: ", "会議番号 ", "検体番号 ", "照会ID:", "加入者コード ", "Ref. ", "Confirmation # ", "AWB No. ",
-    "お客さまコード:", "サポート番号 ", "工事番号 ", "案内番号:", "Case # ", "登録ID ", "受験ID:", "伝送番号 ", "FedEx ",
+    "お客さまコード:", "サポート番号 ", "工事番号 ", "案内番号:", "Case # ", "登録ID ", "受験ID:", "伝送番号 ",
+    "FedEx ",
     "管理No.", "お預り番号 ", "受注No ", "Meeting ID: ", "チャージ番号 ", "Apple ID 注文 ", "ギフト番号:",
 )  # fmt: skip
 
@@ -329,7 +349,12 @@ def other_labels(planter: Planter, count: int) -> None:
     """Letters about My Numbers with one passing number of something else in them."""
     for index in range(max(count // 2, len(OTHER_LABELS))):
         value = planter.numbers.digits(12, passing=True)
-        shape = (str, lambda d: grouped(d, " "), lambda d: grouped(d, "-"), lambda d: " ".join((d[:3], d[3:6], d[6:9], d[9:])))
+        shape = (
+            str,
+            lambda d: grouped(d, " "),
+            lambda d: grouped(d, "-"),
+            lambda d: " ".join((d[:3], d[3:6], d[6:9], d[9:])),
+        )
         label = OTHER_LABELS[index % len(OTHER_LABELS)]
         topic = planter.rng.choice((
             "マイナンバー制度の説明会をオンラインで開催します。", "個人番号の提出がお済みでない方へのご案内です。",
@@ -345,7 +370,7 @@ def other_labels(planter: Planter, count: int) -> None:
 
 
 def either_field(planter: Planter, count: int) -> None:
-    """The field 個人番号又は法人番号 filled with a company's thirteen digits, and ten digits in 個人番号[基礎年金番号]."""
+    """個人番号又は法人番号 with a company's thirteen digits, 個人番号[基礎年金番号] with ten."""
     for _ in range(count // 4 + 1):
         company, pension = planter.numbers.corporate(), planter.numbers.digits(10)
         text = f"支払者 個人番号又は法人番号 {company}\r\n⑤個人番号［基礎年金番号］ {pension}\r\n住民票コード {planter.numbers.digits(11)}\r\n"  # noqa: E501
@@ -381,7 +406,10 @@ def beside_number(planter: Planter, count: int) -> None:
     """Rosters with a column 個人番号 that is masked, and another number of twelve digits beside it."""
     for header in ("受付キー", "職員ID", "通番", "システムID"):
         values = [planter.numbers.digits(12) for _ in range(max(10, count // 4))]
-        lines = [f"氏名,{header},個人番号,確認", *(f"{person(planter.rng).name},{value},************,済" for value in values)]
+        lines = [
+            f"氏名,{header},個人番号,確認",
+            *(f"{person(planter.rng).name},{value},************,済" for value in values),
+        ]
         path = planter.put("収集状況", "csv", "".join(f"{line}\r\n" for line in lines).encode("cp932"))
         for value in values:
             planter.bait(value, path)
@@ -390,7 +418,10 @@ def beside_number(planter: Planter, count: int) -> None:
 def program_data(planter: Planter, count: int) -> None:
     """Identifiers of programs: JSON of a tracker, epoch times with digits behind, CSS and scripts."""
     values = [planter.numbers.digits(12, first="1") for _ in range(count)]
-    text = "".join(json.dumps({"uid": int(value), "ts": 1733000000 + index, "v": value}) + "\n" for index, value in enumerate(values))
+    text = "".join(
+        json.dumps({"uid": int(value), "ts": 1733000000 + index, "v": value}) + "\n"
+        for index, value in enumerate(values)
+    )
     path = planter.put("tracker", "json", text.encode())
     for value in values:
         planter.bait(value, path)
@@ -400,7 +431,12 @@ def identity_card(planter: Planter, count: int) -> None:
     """Other numbers of the My Number card: application, receipt, expiry; none is the My Number."""
     for index in range(count):
         value = planter.numbers.digits(12, passing=True)
-        label = ("マイナンバーカード交付申請 受付番号", "マイナポイント申込番号", "個人番号カード 照会番号", "マイナ保険証 資格確認番号")[index % 4]
+        label = (
+            "マイナンバーカード交付申請 受付番号",
+            "マイナポイント申込番号",
+            "個人番号カード 照会番号",
+            "マイナ保険証 資格確認番号",
+        )[index % 4]
         path = planter.put("カード", "txt", f"{planter.prose(1)}{label}:{value}\r\n{planter.prose(1)}".encode("cp932"))
         planter.bait(value, path)
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import corpus
-from corpus_numbers import FULLWIDTH, mask
+from corpus_numbers import FULLWIDTH, grouped, mask
 from corpus_places import Decoy, Truth
 
 if TYPE_CHECKING:
@@ -248,7 +248,8 @@ def judge(scanned: Scanned, outcome: Outcome) -> None:
 
 
 def _masked_path(truth: Truth) -> str:
-    return truth.path.replace(truth.digits, mask(truth.digits))
+    written = grouped(truth.digits, "-")
+    return truth.path.replace(truth.digits, mask(truth.digits)).replace(written, f"****-****-{truth.digits[-4:]}")
 
 
 def _same_place(truth: Truth, line: Line) -> bool:
@@ -270,7 +271,8 @@ def lies_at(media: bytes | mmap.mmap, offset: int, digits: str) -> bool:
     two bytes of a sector hold a sequence number.
     """
     left = 510 - offset % 512
-    if _reads(media[offset : offset + 160], digits[:left] if 0 < left < 24 else digits):
+    # A digit takes up to three bytes, with a separator behind each fourth one.
+    if _reads(media[offset : offset + 160], digits[: max(1, left // 4)] if 0 < left < 40 else digits):
         return True
     rest = media[offset + 2 + left : offset + 162 + left]
     return left <= 0 and any(_reads(rest, digits[lost:]) for lost in (1, 2))
