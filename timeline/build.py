@@ -256,8 +256,9 @@ class _Build:
         state = BuildState(self.folder, plan, resume=self.options.resume)
         (self.folder / EVENTS).mkdir(exist_ok=True)
         try:
-            surveys = self._surveys()
             with Pool(start_pass, None, self.options.jobs, memory_bytes=MEMORY_BYTES) as pool:
+                pool.prepare()
+                surveys = self._surveys()
                 self._ask_machines(surveys, pool)
                 self._list_sources(surveys)
                 tasks = list(self._tasks())

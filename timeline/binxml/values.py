@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MOST_KEPT = 20_000
 """Texts of one type, heads of one layout; then they are forgotten."""
-_LARGEST_KEPT = 256  # bytes of a value whose text is kept
+_LARGEST_KEPT = 1024  # bytes of a value whose text is kept
 
 NULL, STRING, BINARY_XML, STRINGS = 0, 1, 0x21, 0x81
 FILETIME = 0x11
