@@ -12,7 +12,7 @@ from tests.conftest import needs
 
 pytestmark = needs("sh", "openssl", "sha256sum", "ssh-keygen")
 
-COREUTILS = ["base64", "date", "mktemp", "wc", "rm", "sha256sum", "cat", "cp", "mv"]
+COREUTILS = ["base64", "date", "mktemp", "wc", "rm", "sha256sum", "cat", "cp", "mv", "head", "tail"]
 # These can only be seen by reading the JSON as JSON; verify.sh says so in its head.
 NEEDS_JSON = {"duplicate_key", "non_canonical_line", "extra_member"}
 
