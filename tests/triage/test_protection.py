@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import subprocess
 import sys
+import threading
+import time
+from functools import lru_cache
 from pathlib import Path
 
 import pyrage
 import pytest
 
 from chain_of_custody import init_case
+from chain_of_custody.masking import mask_text
 from chain_of_custody.reading import read_entries
-from preserve import sealing
+from preserve import open_image, sealing
+from tests.conftest import needs
 from triage import anonymise
 from triage.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "examples" / "sample.E01"
 NUMBER = "123456789018"
+
+
+@lru_cache
+def sample_numbers() -> tuple[str, ...]:
+    """Numbers with a right check digit that stand as ASCII digits somewhere on the sample's medium."""
+    with open_image(SAMPLE) as image:
+        data = image.read_at(0, image.size)
+    found = {one.decode() for one in re.findall(rb"(?<![0-9])[0-9]{12}(?![0-9])", data)}
+    kept = tuple(sorted(one for one in found if mask_text(one) != one))
+    assert len(kept) > 20
+    return kept
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -177,3 +195,113 @@ def test_a_scan_of_an_encrypted_image_leaves_nothing_clear(tmp_path: Path) -> No
         assert head not in data
         assert not [value for value in values if value.encode() in data]
     assert not [value for value in values if value.encode() in done.stdout + done.stderr]
+
+
+def _segments(folder: Path, lock: sealing.Lock) -> Path:
+    """The medium of the sample as three raw segments, encrypted one by one, the clear ones gone."""
+    with open_image(SAMPLE) as image:
+        size = image.size
+        step = -(-size // 3 // 512) * 512
+        for number, start in enumerate(range(0, size, step), 1):
+            piece = folder / f"d.{number:03d}"
+            piece.write_bytes(image.read_at(start, min(step, size - start)))
+            sealing.encrypt(sealing.Job(piece, folder / f"{piece.name}.age", piece.name), lock, folder / "m")
+            piece.unlink()
+    return folder / "d.001.age"
+
+
+def _alive(group: int) -> list[str]:
+    """Processes of a group, by procfs; those that only wait to be reaped have no memory any more."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group and fields[0] not in "ZX":
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+    return found
+
+
+class _Watch(threading.Thread):
+    """Looks at every file below some folders again and again while a program runs, and keeps what held a value."""
+
+    def __init__(self, folders: tuple[Path, ...], values: set[bytes]) -> None:
+        super().__init__(daemon=True)
+        self.folders, self.values = folders, values
+        self.found: set[tuple[str, bytes]] = set()
+        self.files: set[str] = set()
+        self.over = threading.Event()
+
+    def look(self) -> None:
+        for file in (one for folder in self.folders for one in folder.rglob("*")):
+            with contextlib.suppress(OSError):
+                if file.is_file() and file.suffix != ".age":
+                    data = file.read_bytes()
+                    self.files.add(str(file))
+                    self.found |= {(str(file), value) for value in self.values if value in data}
+
+    def run(self) -> None:
+        while not self.over.wait(0.05):
+            self.look()
+        self.look()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads procfs of Linux")
+@needs("ssh-keygen")
+@pytest.mark.parametrize("kind", ["x25519", "ssh-ed25519", "passphrase"])
+def test_segments_under_each_kind_of_lock_scan_alike_and_no_file_is_ever_clear(tmp_path: Path, kind: str) -> None:
+    """Files are looked at while the scan runs, those that are gone at its end too; no process outlives it."""
+    work, sealed = tmp_path / "work", tmp_path / "sealed"
+    for folder in (work, sealed, work / "tmp", work / "home"):
+        folder.mkdir()
+    identity = tmp_path / "identity"
+    if kind == "x25519":
+        key = pyrage.x25519.Identity.generate()
+        identity.write_text(f"{key}\n")
+        lock = sealing.Lock((str(key.to_public()),))
+    elif kind == "ssh-ed25519":
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", identity], check=True)
+        lock = sealing.Lock((identity.with_suffix(".pub").read_text().strip(),))
+    else:
+        identity.write_text("passphrase:正しい馬\n", encoding="utf-8")
+        lock = sealing.Lock(passphrase="正しい馬".encode())
+    first = _segments(sealed, lock)
+    program = "import os, sys; sys.path.insert(0, sys.argv.pop(1)); from triage.cli import main; main()"
+    environment = {
+        "TMPDIR": str(work / "tmp"), "HOME": str(work / "home"), "HOZEN_CONFIG_HOME": str(tmp_path / "config"),
+        "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8",
+    }  # fmt: skip
+    head = [sys.executable, "-c", program, str(ROOT)]
+    known = {one.encode() for one in sample_numbers()}
+    shared = Path("/dev/shm")
+    before = set(shared.iterdir()) if shared.is_dir() else set()
+    watch = _Watch((work,), known)
+    watch.start()
+    command = [*head, "scan", str(first), "--case", "case", "--ocr", "off", "--jobs", "2", "--json"]
+    with subprocess.Popen(
+        [*command, "--identity", str(identity)], cwd=work, env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, start_new_session=True,
+    ) as running:  # fmt: skip
+        out, error = running.communicate(timeout=300)
+    watch.over.set()
+    watch.join()
+    assert running.returncode in (0, 3), error
+    summary = json.loads(out)
+    assert summary["image"]["size"] > 0
+    assert summary["persons"]["lower"] > 0
+    assert len(watch.files) > 5
+    assert not watch.found
+    assert not [value for value in known if value in out + error]
+    # Nobody of its group is left, and their memory with them (helpers of multiprocessing take a moment to end).
+    deadline = time.monotonic() + 10
+    while left := _alive(running.pid):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+    if shared.is_dir():
+        assert not [one for one in set(shared.iterdir()) - before if any(value in one.read_bytes() for value in known)]
+
+
+def test_the_watch_would_see_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(f"x{sample_numbers()[0]}")
+    watch = _Watch((tmp_path,), {one.encode() for one in sample_numbers()})
+    watch.look()
+    assert [name for name, _ in watch.found] == [str(tmp_path / "a")]
