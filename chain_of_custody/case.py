@@ -935,8 +935,9 @@ def _check_new_folder(path: Path) -> None:
     if path.is_dir():
         if (path / ledger.LEDGER_NAME).exists():
             raise UsageError(f"すでに事案フォルダーです: {path}", f"already a case: {path}")
-        leftovers = {ledger.HEAD_NAME, ledger.LOCK_NAME, ledger.LEDGER_NAME + ".new", secret.SECRET_NAME}
-        leftovers |= {SIGNERS_NAME, REVOKED_NAME, VERIFY_SCRIPT, README_NAME}
+        replaced = (secret.SECRET_NAME, SIGNERS_NAME, REVOKED_NAME, VERIFY_SCRIPT, README_NAME)
+        leftovers = {ledger.HEAD_NAME, ledger.LOCK_NAME, ledger.LEDGER_NAME + ".new", *replaced}
+        leftovers |= {_part_of(path / name).name for name in replaced}
         # A run that was killed while it made the case leaves some of these and no ledger; it can be made again.
         if {child.name for child in path.iterdir()} - leftovers:
             raise UsageError(
@@ -1000,8 +1001,12 @@ def _template(name: str) -> bytes:
     return (resources.files("chain_of_custody") / "templates" / name).read_bytes()
 
 
+def _part_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.new")
+
+
 def _replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    part = path.with_name(f".{path.name}.new")
+    part = _part_of(path)
     part.unlink(missing_ok=True)
     ledger.write_new_file(part, data)
     part.chmod(mode)
