@@ -17,7 +17,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from chain_of_custody import incident
 from chain_of_custody.errors import Language, UsageError
+from chain_of_custody.reading import read_entries
+from triage import content_copies
 from triage.document import Block, Document, Heading, Paragraph, Table, docx_bytes, html_page
 from triage.html_parts import Words, template
 from triage.report import (
@@ -30,7 +33,7 @@ from triage.report import (
     version_of,
     write_new,
 )
-from triage.report_data import Totals, count, person_key, shown
+from triage.report_data import PROTECTION_WORDS, Totals, count, person_key, shown
 from triage.results import CONFIDENCES, map_of, open_results, text_of
 from triage.routes import find_routes, has_timeline, sentences
 
@@ -100,6 +103,8 @@ class _Facts:
     first_ids: list[str] = field(default_factory=list)
     routes: list[Words] | None = None
     """What the timelines of the cases show of ways out, a sentence each; None where none was built."""
+    cases: tuple[Path, ...] = ()
+    """Folders of the cases in which the scans lie."""
 
     def sum(self, part: str) -> int:
         """Number of findings of one confidence over all scans."""
@@ -257,6 +262,7 @@ def _read(scan_dirs: Sequence[Path]) -> _Facts:
     cases = dict.fromkeys(
         parent for folder in scan_dirs for parent in folder.resolve().parents if (parent / "ledger.jsonl").is_file()
     )
+    facts.cases = tuple(cases)
     built = [case for case in cases if has_timeline(case)]
     if built:
         facts.routes = [words for case in built for words in sentences(find_routes(case))]
@@ -372,10 +378,66 @@ class _Draft:
             for (level, state), number in totals.cells.items():
                 if level != "low":
                     states[state] += number
+        yield from self._course()
         if states:
             yield Paragraph(("確度「高」「中」の所見の場所:", "Places of the findings of high and medium confidence:"))
             rows_by_state = tuple((state_words(state), _same(f"{n:,}")) for state, n in states.most_common())
             yield Table((("状態", "State"), ("件数", "Count")), rows_by_state, (3, 1))
+
+    def _course(self) -> Iterator[Block]:
+        """First sign, first report and isolation, as people recorded them in the ledger."""
+        rows: list[tuple[Words, ...]] = []
+        for case in self.facts.cases:
+            found = incident.course(read_entries(case))
+            pairs = zip(incident.rows(found, "ja"), incident.rows(found, "en"), strict=True)
+            rows += [tuple((str(ja), str(en)) for ja, en in zip(*pair, strict=True)) for pair in pairs]
+        if rows:
+            yield Paragraph(("検知・報告・隔離の経過(台帳):", "Detection, report and isolation (ledger):"))
+            yield Table(incident.HEADS, tuple(rows), (2, 5, 4, 8, 4, 4, 4))
+        else:
+            yield Paragraph(
+                _words(
+                    "検知・報告・隔離の時刻は台帳に記録されていない"
+                    "(custody record first_sign、first_report、isolate)。",
+                    "No times of detection, report or isolation are in the ledger (custody record first_sign, "
+                    "first_report, isolate).",
+                ),
+                "note",
+            )
+
+    def _classified(self) -> Iterator[tuple[Words, Words, Words]]:
+        for case in self.facts.cases:
+            found = incident.course(read_entries(case))
+            both = (incident.classified_rows(found, language) for language in ("ja", "en"))
+            for ja, en in zip(*both, strict=True):
+                yield _row((str(ja[0]), str(en[0])), (str(ja[1]), str(en[1])), ("台帳", "ledger"))
+
+    def _copies(self) -> Iterator[Block]:
+        """The same content in several places of the case, protected or not."""
+        for case in self.facts.cases:
+            found = content_copies.copies(content_copies.scans_of(case))
+            rows = []
+            for one in found[:MAX_FILES]:
+                for number, place in enumerate(sorted(one.places)):
+                    words = [PROTECTION_WORDS.get(code, _same(code)) for code in place.protection]
+                    protected = ("、".join(word[0] for word in words), ", ".join(word[1] for word in words))
+                    rows.append(
+                        (
+                            _same(one.sha256[:16] if not number else ""),
+                            _same(f"{place.scan} {shown(place.path)}"),
+                            state_words(place.state),
+                            protected if words else ("保護なし", "unprotected"),
+                        )
+                    )
+            if rows:
+                yield Paragraph(
+                    (
+                        f"同じ内容のファイルの写し({len(found):,} 個の内容、SHA-256 の先頭で示す):",
+                        f"Copies of files of the same content ({len(found):,} contents, by their SHA-256):",
+                    )
+                )
+                heads = (("内容", "Content"), ("場所", "Place"), ("状態", "State"), ("保護", "Protection"))
+                yield Table(heads, tuple(rows), (4, 10, 3, 4))
 
     def _items(self) -> Iterator[Block]:
         high, medium, low = (self.facts.sum(level) for level in CONFIDENCES)
@@ -481,7 +543,9 @@ class _Draft:
                     ("一致は、使われたことを示さない", "a match does not show use"),
                 ),
             )
+        rows += self._classified()
         yield _facts_table(rows)
+        yield from self._copies()
         if self.facts.routes is None:
             yield Paragraph(
                 _words(

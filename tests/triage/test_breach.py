@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from chain_of_custody import init_case
 from chain_of_custody.errors import TargetError, UsageError
 from tests.triage.make_results import make_results
 from triage.breach import Persons, against_threshold, count_persons, draft_report, load_rule, write_draft
@@ -189,3 +190,40 @@ def test_refusals(scan: Path, tmp_path: Path) -> None:
 def test_same_input_same_bytes(scan: Path, tmp_path: Path) -> None:
     paths = [write_draft(draft_report([scan]), tmp_path / f"{n}.docx") for n in range(2)]
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_class_course_and_copies_of_the_case_stand_in_the_draft(tmp_path: Path) -> None:
+    """Two images hold one file, on one of them inside an encrypted archive."""
+    case = tmp_path / "case"
+    with init_case(case, actor="op") as opened:
+        times = {"first_sign": "2026-11-24T09:00:00", "isolate": "2026-11-25T10:30:00"}
+        for kind, at in times.items():
+            body = {"at": f"{at}.000000+09:00", "what": "<b>共有", "extent": "whole", "how": "停止", "who": "佐藤"}
+            opened.append(f"record.{kind}", body, src="typed")
+        classes = {"place": "company", "threat": "lax", "difficulty": "low", "stage": "storage", "grounds": "F000001"}
+        opened.append("record.classify", classes, src="typed")
+    folders = []
+    for number, protection in ((1, []), (2, ["password"])):
+        line = {
+            "v": 1, "id": "F000001", "kind": "my_number", "confidence": "high", "hmac": "a" * 64, "path": f"/{number}.xlsx",
+            "state": "allocated", "content_sha256": "5f" * 32, "protection": protection,
+        }  # fmt: skip
+        folder = case / "scans" / f"{number}-d.E01"
+        folder.mkdir(parents=True)
+        (folder / "findings.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+        folders.append(folder)
+    draft = draft_report(folders)
+    assert cells_of(draft, "脅威の種類")[1] == "対策不備"
+    assert cells_of(draft, "根拠の項")[1] == "第 4 項"
+    course = [block for block in draft.blocks if isinstance(block, Table) and block.head[-5:][0][0] == "出来事"]
+    assert [row[2][1] for row in course[0].rows] == ["first sign", "step of isolation"]
+    assert course[0].rows[1][4] == ("1 日 1 時間 30 分 0 秒", "1 d 1 h 30 min 0 s")
+    copies = [block for block in draft.blocks if isinstance(block, Table) and block.head[0][1] == "Content"]
+    assert [row[3][1] == "unprotected" for row in copies[0].rows] == [True, False]
+    assert copies[0].rows[0][0][0] == "5f" * 8
+    for name in ("d.html", "d.docx"):
+        write_draft(draft, tmp_path / name)
+    page = (tmp_path / "d.html").read_text(encoding="utf-8")
+    assert "<b>共有" not in page
+    assert "対策不備" in page
+    assert "1 日 1 時間 30 分 0 秒" in text_of_docx(tmp_path / "d.docx")
