@@ -14,6 +14,7 @@ from chain_of_custody.options import command_help
 
 if TYPE_CHECKING:
     from chain_of_custody.jcs import Json
+    from chain_of_custody.statistics import Statistics
 
 
 def _number(file: Path | None) -> str:
@@ -176,17 +177,65 @@ def incident(
         )
 
 
+def _write_csv(target: Path, content: str) -> None:
+    from chain_of_custody import ledger  # noqa: PLC0415
+    from chain_of_custody.errors import TargetError  # noqa: PLC0415
+    from chain_of_custody.masking import mask_path  # noqa: PLC0415
+
+    try:
+        # With a byte order mark, as spreadsheets expect UTF-8.
+        ledger.write_new_file(target, content.encode("utf-8-sig"))
+    except FileExistsError as error:
+        raise TargetError(f"すでにあります: {mask_path(target)}", f"already there: {mask_path(target)}") from error
+    except OSError as error:
+        raise TargetError(f"書き込めません: {mask_path(target)}", f"cannot write {mask_path(target)}") from error
+
+
+def _print_over_time(result: Statistics, by: str, choices: tuple[tuple[str, str, str], ...]) -> None:
+    from rich.table import Table  # noqa: PLC0415
+
+    counts = result.over_time(by, "threat")
+    if not counts:
+        return
+    table = Table(
+        title=text(
+            f"{'年' if by == 'year' else '月'}ごとの推移(最初の兆候、なければ事案の開始)",
+            f"by {by} (first sign, else opening of the case)",
+        ),
+        title_justify="left",
+    )
+    table.add_column("")
+    for _, ja, en in choices:
+        table.add_column(text(ja, en), justify="right")
+    table.add_column(text("計", "all"), justify="right")
+    for period in sorted({one for one, _ in counts}):
+        cells = [counts.get((period, value), 0) for value, _, _ in choices]
+        table.add_row(period, *(str(one or "") for one in cells), str(sum(cells)))
+    console.out_console().print(table)
+
+
 def stats(
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR…", help=text("事案、またはその親", "cases, or folders"))
     ],
+    by: Annotated[
+        str, typer.Option("--by", metavar="year|month", help=text("推移の単位(年か月)", "time is counted by"))
+    ] = "year",
+    csv_file: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help=text("1 事案 1 行の CSV(新規)", "new CSV file, one row a case")),
+    ] = None,
     as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
     """Count cases by their classification."""
     from chain_of_custody import record_fields, statistics  # noqa: PLC0415
 
+    if by not in statistics.PERIODS:
+        raise UsageError("--by は year か month です", "--by is year or month")
     result = statistics.count(folders)
+    if csv_file is not None:
+        _write_csv(csv_file, result.csv())
     code = console.EXIT_PARTIAL if result.unclassified or result.unreadable else console.EXIT_OK
     if as_json:
         console.print_json(result.to_json() | {"exit_code": code})
@@ -214,6 +263,7 @@ def stats(
             cells = [counts.get((value, head), 0) for head in heads]
             table.add_row(named(rows, value), *(str(one or "") for one in cells), str(sum(cells)))
         out.print(table)
+    _print_over_time(result, by, fields["threat"].choices)
     out.print(
         text(
             f"事案 {len(result.cases)} 件、分類なし {len(result.unclassified)} 件、"
@@ -260,7 +310,7 @@ def add_to(app: typer.Typer) -> None:
             "stats",
             "多数の事案の分類を表にします(各事案の最後の分類。検証はしません)。",
             "Tables of the classification of many cases (the last of each; nothing is verified).",
-            ("custody stats cases/", "custody stats case1 case2 --json"),
+            ("custody stats cases/", "custody stats cases/ --by month --csv cases.csv", "custody stats c1 c2 --json"),
         ),
     ]
     for function, name, ja, en, examples in listed:

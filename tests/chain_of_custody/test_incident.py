@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 
@@ -119,6 +120,25 @@ def test_classification_and_tables(tmp_path):
         {"place": "company", "threat": "insider", "cases": 1},
     ]
     assert [one.endswith("/c") for one in result["unclassified"]] == [True]
+    with open_case(cases / "a") as case:
+        sign = {"at": "2015-05-31T23:59:59.000000+09:00", "what": "x"}
+        case.append("record.first_sign", sign, src="typed")
+    opened = next(iter(read_entries(cases / "b"))).ts[:7]
+    target = tmp_path / "cases.csv"
+    code, out, _ = custody("stats", str(cases), "--by", "month", "--csv", str(target))
+    assert code == 3
+    assert "2015-05" in out
+    rows = list(csv.DictReader(target.read_text(encoding="utf-8-sig").splitlines()))
+    assert [(one["case"][-2:], one["month"], one["month_basis"], one["threat"]) for one in rows] == [
+        ("/a", "2015-05", "first_sign", "insider"),
+        ("/b", opened, "opened", "hacking"),
+        ("/c", "", "", ""),
+    ]
+    assert custody("stats", str(cases), "--csv", str(target))[0] == 5
+    assert custody("stats", str(cases), "--by", "week")[0] == 2
+    over = json.loads(custody("stats", str(cases), "--json")[1])["over_time"]
+    assert {"period": "2015-05", "threat": "insider", "cases": 1} in over
+    assert "2015 " in custody("stats", str(cases))[1]
     code, out, _ = custody("stats", str(cases / "a"), str(cases / "b"))
     assert code == 0
     assert "lack of measures" in out
