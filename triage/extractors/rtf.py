@@ -5,6 +5,7 @@ Written from the RTF 1.9.1 specification. Hidden and deleted text is text; pictu
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
@@ -226,7 +227,7 @@ class _Reader:
         elif name == "ansicpg" and number is not None:
             self.default = self.group.code_page = _CODE_PAGES.get(number, f"cp{number}" if number > 0 else "cp932")
             try:
-                b"".decode(self.default)
+                codecs.lookup(self.default)  # decoding nothing would look nothing up
             except LookupError:
                 self.default = self.group.code_page = "cp932"
         elif name == "fonttbl":

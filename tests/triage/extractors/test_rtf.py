@@ -61,3 +61,9 @@ def test_too_deep_is_said(read) -> None:
     result = read(document(A + "{" * 10_000))
     assert [problem.reason for problem in result.problems] == ["limit"]
     assert A in result.content()
+
+
+def test_a_code_page_that_is_none_is_read_as_that_of_japan(read):
+    got = read(rb"{\rtf1\ansi\ansicpg983 \'8c\'c2\'90\'6c\'94\'d4\'8d\'86 123456789018\par}", "x.rtf")
+    assert "個人番号 123456789018" in got.content()
+    assert not got.problems
