@@ -25,6 +25,7 @@ from chain_of_custody.entries import FileHash
 from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.masking import mask_text
 from timeline import incident_marks, questions, times
+from timeline.corrected_times import COLUMNS, HEADINGS, corrected_time
 from timeline.filters import Filter, event_of
 from timeline.kinds import sentence
 from timeline.marks import Notebook
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from chain_of_custody.case import Case
     from chain_of_custody.errors import Language
+    from timeline.corrected_times import CorrectedTime
     from timeline.incident_marks import IncidentMark
     from timeline.marks import Mark
     from timeline.store import Store
@@ -166,7 +168,7 @@ def render(
     )
     policy = f"default-src 'none'; style-src 'sha256-{_digest(style)}'; base-uri 'none'; form-action 'none'"
     heading = mask_text(title) or say("時系列報告書", "Timeline report")
-    corrected = _corrected(store, rows)
+    corrected = _corrected(store, rows, zone, say)
     moments = incident_marks.of_case(case.path)
     parts = [
         f'<header><p class="case">{_h(mask_text(case.name))}</p><h1>{_h(heading)}</h1>{_facts(case, store, rows, asked, zone, say, left_out)}</header>',
@@ -486,23 +488,23 @@ def _days(shown: str) -> int:
     return (ns or 0) // times.DAY
 
 
-def _corrected(store: Store, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[int, int, str]]:
-    """Corrected ranges by event, where a clock was estimated."""
+def _corrected(store: Store, rows: Sequence[Mapping[str, Any]], zone: str, say: _Words) -> dict[str, CorrectedTime]:
+    """The columns of the corrected time by event, where clocks were estimated; empty where none was."""
     known = (
         next(store.rows("SELECT count(*) FROM corrections"))[0]
         or next(store.rows("SELECT count(*) FROM corrected_events"))[0]
     )
     if not known:
         return {}
-    found: dict[str, tuple[int, int, str]] = {}
+    found: dict[str, CorrectedTime] = {}
     names = [f"({row['source_id']}, {row['row']})" for row in rows]
+    columns = ("id", "time_ns", "time_text", "precision_ns", "zone", "clock", *COLUMNS)
     for at in range(0, len(names), 500):
         listed = ", ".join(names[at : at + 500])
-        sql = (
-            "SELECT id, earliest_ns, latest_ns, corrected_status FROM events_corrected "  # noqa: S608 - whole numbers
-            f"WHERE (source_id, row) IN ({listed}) AND earliest_ns IS NOT NULL AND latest_ns IS NOT NULL"
-        )
-        found |= {one[0]: (one[1], one[2], str(one[3])) for one in store.rows(sql)}
+        sql = f"SELECT {', '.join(columns)} FROM events_corrected WHERE (source_id, row) IN ({listed})"  # noqa: S608 - whole numbers
+        for one in store.rows(sql):
+            row = dict(zip(columns, one, strict=True))
+            found[row["id"]] = corrected_time(row, zone, say.language)
     return found
 
 
@@ -520,13 +522,13 @@ def _table(
     rows: Sequence[Mapping[str, Any]],
     families: Mapping[str, int],
     marks: Mapping[str, Mark],
-    corrected: Mapping[str, tuple[int, int, str]],
+    corrected: Mapping[str, CorrectedTime],
     zone: str,
     say: _Words,
 ) -> str:
     head = [
         say("番号", "No."), say("原本表記", "As recorded"), say("解釈した時刻", "Read as"),
-        *([say("補正後(最早–最遅)", "Corrected (earliest–latest)")] if corrected else []), say("内容", "What"), say("所在", "Where"),
+        *([say(*HEADINGS["corrected"]), say(*HEADINGS["amount"])] if corrected else []), say("内容", "What"), say("所在", "Where"),
     ]  # fmt: skip
     lines = []
     day = ""
@@ -561,12 +563,12 @@ def _table(
             f'<td class="when">{read}</td>',
         ]
         if corrected:
-            band = corrected.get(row["id"])
-            cells.append(
-                f'<td class="when">{_h(_moment(band[0], zone, precision_ns=times.MS))}<br>{_h(_moment(band[1], zone, precision_ns=times.MS))}</td>'
-                if band
-                else f'<td class="when">{say("不明", "unknown")}</td>'
-            )
+            band = corrected[row["id"]]
+            between = f"{_h(band.earliest.replace('T', ' '))}<br>{_h(band.latest.replace('T', ' '))}"
+            cells += [
+                f'<td class="when">{between if band.earliest else say("不明", "unknown")}</td>',
+                f'<td class="when">{_h(band.amount)}<small>{_h(band.certainty)} · {_h(band.ground)}</small></td>',
+            ]
         cells += [
             f'<td class="what"><i class="f{_family(row, families)}"></i>{state}{_h(said)}<small>{_h(" · ".join(about))}</small>{note}</td>',
             f'<td class="where">{_h(row["layer"])}<small>{say("記録", "record")} {_h(row["record"])}</small></td>',

@@ -9,6 +9,7 @@ import typer
 
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
+from chain_of_custody.errors import UsageError
 from chain_of_custody.options import CaseOption, command_help
 
 if TYPE_CHECKING:
@@ -135,6 +136,41 @@ def _print_events(rows: Iterable[Mapping[str, Any]], zone: str, *, mark: str = "
     return count
 
 
+def _print_corrected(rows: Iterable[Mapping[str, Any]], zone: str) -> int:
+    """Each event in a block: what was recorded, and beside it what is known of the true time."""
+    from rich.table import Table  # noqa: PLC0415 - start-up time
+    from rich.text import Text  # noqa: PLC0415 - start-up time
+
+    from timeline.corrected_times import HEADINGS, corrected_time  # noqa: PLC0415 - start-up time
+    from timeline.kinds import sentence  # noqa: PLC0415 - start-up time
+
+    heads = {name: text(*words) for name, words in HEADINGS.items()}
+    table = Table(box=None, pad_edge=False, show_edge=False)
+    table.add_column(f"{heads['recorded']} / {heads['clock']}", overflow="fold")
+    table.add_column(heads["utc"], no_wrap=True)
+    table.add_column(f"{heads['corrected']} ({zone})", no_wrap=True)
+    table.add_column(f"{heads['amount']} / {heads['certainty']}", no_wrap=True)
+    table.add_column(f"{heads['ground']} / {text('内容', 'what')}", overflow="fold", ratio=1)
+    table.add_column(text("番号", "event"), no_wrap=True)
+    count = 0
+    for row in rows:
+        one = corrected_time(row, zone, console.language())
+        said = sentence(row["kind"], row, row["data"], console.language())
+        between = f"{one.earliest}\n{one.latest}".replace("T", " ").strip() or text("不明", "unknown")
+        table.add_row(
+            Text(f"{_visible(one.recorded)}\n{_visible(one.clock)}"),
+            Text(one.utc.replace("T", " ")),
+            Text(between),
+            Text(f"{one.amount}\n{one.certainty}".strip()),
+            Text(f"{_visible(one.ground)}\n{_visible(said)}".strip()),
+            Text(row["id"]),
+        )
+        count += 1
+    if count:
+        console.out_console().print(table)
+    return count
+
+
 def _digits(precision_ns: int) -> int:
     return 0 if precision_ns >= 1_000_000_000 else 3 if precision_ns >= 1_000_000 else 6 if precision_ns >= 1000 else 7
 
@@ -169,12 +205,33 @@ def show(
     limit: Annotated[int, typer.Option("--limit", min=1, help=text("最大件数", "at most so many"))] = 200,
     offset: Annotated[int, typer.Option("--offset", min=0, help=text("飛ばす件数", "so many are passed over"))] = 0,
     newest: Annotated[bool, typer.Option("--newest", help=text("新しい順", "newest first"))] = False,
+    corrected: Annotated[
+        bool,
+        typer.Option(
+            "--corrected",
+            help=text("原本表記と補正後の時刻を並べる(clock solve の後)", "times as recorded beside corrected ones"),
+        ),
+    ] = False,
+    by: Annotated[
+        str,
+        typer.Option(
+            "--by",
+            metavar="recorded|corrected",
+            help=text(
+                "並べ方・期間の基準: 記録の時刻か補正後の最早", "sort and choose by the recorded or the true time"
+            ),
+        ),
+    ] = "recorded",
     zone: ZoneOption = "Asia/Tokyo",
     as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
     """Events by filter."""
     from timeline import questions  # noqa: PLC0415 - start-up time
+
+    if by not in ("recorded", "corrected"):
+        raise UsageError("--by は recorded か corrected です", "--by is recorded or corrected")
+    corrected = corrected or by == "corrected"
 
     wanted = filter_of(
         zone=zone,
@@ -190,12 +247,18 @@ def show(
         state=state,
     )
     with opened(case, store) as timeline:
-        rows = questions.events(timeline, wanted, limit=limit, offset=offset, newest_first=newest)
+        rows = (
+            questions.corrected_events(
+                timeline, wanted, limit=limit, offset=offset, by_corrected=by == "corrected", newest_first=newest
+            )
+            if corrected
+            else questions.events(timeline, wanted, limit=limit, offset=offset, newest_first=newest)
+        )
         if as_json:
             shown = [questions.with_words(row, console.language(), zone) for row in rows]
             console.print_json({"total": questions.count(timeline, wanted), "events": shown})
         else:
-            count = _print_events(rows, zone)
+            count = _print_corrected(rows, zone) if corrected else _print_events(rows, zone)
             total = questions.count(timeline, wanted)
             rest = total - offset - count
             console.notice(
@@ -436,6 +499,7 @@ def register(app: typer.Typer) -> None:
             "timeline show --from 2026-11-24T09:00 --to 2026-11-24T10:00",
             "timeline show --kind 'usb.*' --kind 'evtx.logon' --path 顧客名簿",
             "timeline show --text 給与 --json",
+            "timeline show --by corrected --from 2026-11-24T09:00",
         ),
     )(show)
     app.command(

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from chain_of_custody.errors import UsageError
 from timeline import times
+from timeline.corrected_times import COLUMNS as CORRECTED_COLUMNS
+from timeline.corrected_times import corrected_time
 from timeline.event import INT64_MAX, INT64_MIN
 from timeline.filters import Filter, event_of, moment
 from timeline.kinds import sentence
@@ -38,6 +40,45 @@ def events(
     )
     for row in store.rows(sql, [*values, limit, offset]):
         yield dict(zip(EVENT_COLUMNS, row, strict=True))
+
+
+def corrected_events(
+    store: Store, wanted: Filter, *, limit: int, offset: int = 0, by_corrected: bool = False, newest_first: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Events with the columns of their corrected time (`corrected_times.COLUMNS`).
+
+    `by_corrected`: in order of the earliest true time, those without one last, and a span of time asks for events whose
+    range meets it. Else both are those of the time as recorded.
+    """
+    condition, values = wanted.condition()
+    order = "time_ns DESC NULLS LAST, source_id DESC, row DESC" if newest_first else ORDER
+    if by_corrected:
+        condition, values = replace(wanted, first_ns=None, last_ns=None).condition()
+        if wanted.first_ns is not None:
+            condition, values = f"{condition} AND latest_ns >= ?", [*values, wanted.first_ns]
+        if wanted.last_ns is not None:
+            condition, values = f"{condition} AND earliest_ns < ?", [*values, wanted.last_ns]
+        way = "DESC" if newest_first else "ASC"
+        order = f"earliest_ns {way} NULLS LAST, latest_ns {way}, source_id {way}, row {way}"
+    names = (*EVENT_COLUMNS, *CORRECTED_COLUMNS)
+    shown = ", ".join(f'"{name}"' for name in names)
+    sql = f"SELECT {shown} FROM events_corrected WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+    for row in store.rows(sql, [*values, limit, offset]):
+        yield dict(zip(names, row, strict=True))
+
+
+def corrected_of(store: Store, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """(earliest, latest) true time in ns of those of the named events that have one."""
+    found: dict[str, tuple[int, int]] = {}
+    places = [place for name in dict.fromkeys(names) if (place := event_of(name)) is not None]
+    for at in range(0, len(places), 500):
+        listed = ", ".join(f"({source}, {row})" for source, row in places[at : at + 500])
+        sql = (
+            f"SELECT id, earliest_ns, latest_ns FROM events_corrected WHERE (source_id, row) IN ({listed}) "
+            "AND earliest_ns IS NOT NULL AND latest_ns IS NOT NULL"
+        )
+        found |= {str(one[0]): (int(one[1]), int(one[2])) for one in store.rows(sql)}
+    return found
 
 
 def count(store: Store, wanted: Filter) -> int:
@@ -93,6 +134,8 @@ def with_words(row: Mapping[str, Any], language: Language, zone: str) -> dict[st
         shown["data"] = json.loads(row["data"])
     except ValueError:
         shown["data"] = {"text": row["data"]}
+    if "corrected_status" in row:
+        shown["corrected"] = asdict(corrected_time(row, zone, language))
     return shown
 
 

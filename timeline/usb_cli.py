@@ -61,11 +61,12 @@ def usb(
             if serial.casefold() in card.serial.casefold()
         ]
         partial = bool(timeline.damaged)
+        corrected = _corrected(timeline, found)
     if json_output:
-        console.print_json({"devices": [_as_json(card, zone) for card in found]})
+        console.print_json({"devices": [_as_json(card, zone, corrected) for card in found]})
     else:
         for card in found:
-            _print_card(card, zone)
+            _print_card(card, zone, corrected)
         console.out_console().print(
             text(f"機器 {len(found)} 台", f"{len(found)} devices" if len(found) != 1 else "1 device")
         )
@@ -79,15 +80,39 @@ def _when(moment_ns: int | None, known: bool, written: str, zone: str) -> str:
     return times.shown(moment_ns, zone, known=known, digits=3).replace("T", " ") or written
 
 
-def _as_json(card: Card, zone: str) -> dict[str, Any]:
+def _corrected(store: Store, found: Sequence[Card]) -> Mapping[str, tuple[int, int]]:
+    """The true time of every moment of the cards, where the clock was estimated."""
+    from timeline.questions import corrected_of  # noqa: PLC0415 - start-up time
+
+    names = [
+        one.event
+        for card in found
+        for one in (*card.first_install, *card.connected, *card.disconnected, *card.key_times, *card.files)
+    ]
+    return corrected_of(store, names)
+
+
+def _between(bounds: tuple[int, int] | None, zone: str) -> str:
+    """The range of a true time as text; empty where there is none."""
+    from timeline import times  # noqa: PLC0415 - start-up time
+
+    if bounds is None:
+        return ""
+    first, last = (times.shown(one, zone, digits=3).replace("T", " ") for one in bounds)
+    return text(f" → 補正後 {first} – {last}", f" → corrected {first} – {last}")
+
+
+def _as_json(card: Card, zone: str, corrected: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
     shown = asdict(card)
     for name in ("first_install", "connected", "disconnected", "connections", "removals", "key_times", "files"):
         for one in shown[name]:
             one["datetime"] = _when(one["time_ns"], one["zone"] is not None, one.get("time_text", ""), zone)
+            first = one["moments"][0]["event"] if one.get("moments") else one.get("event", "")
+            one["earliest_ns"], one["latest_ns"] = corrected.get(first, (None, None))
     return shown
 
 
-def _episodes(found: Sequence[Episode], zone: str) -> list[str]:
+def _episodes(found: Sequence[Episode], zone: str, corrected: Mapping[str, tuple[int, int]]) -> list[str]:
     """One line for each connection or removal: when it began, and the sources that show it."""
     lines = []
     for one in found:
@@ -95,20 +120,22 @@ def _episodes(found: Sequence[Episode], zone: str) -> list[str]:
         for moment in one.moments:
             sources.setdefault(moment.source, []).append(moment.event)
         named = "; ".join(f"{source} [{', '.join(events[:3])}]" for source, events in sources.items())
-        lines.append(f"{_when(one.time_ns, one.zone is not None, one.moments[0].time_text, zone)}  {named}")
+        known = _between(corrected.get(one.moments[0].event), zone)
+        lines.append(f"{_when(one.time_ns, one.zone is not None, one.moments[0].time_text, zone)}{known}  {named}")
     return lines
 
 
-def _lines(moments: Sequence[Moment], zone: str) -> list[str]:
+def _lines(moments: Sequence[Moment], zone: str, corrected: Mapping[str, tuple[int, int]]) -> list[str]:
     """One line a moment."""
     found = [
-        f"{_when(one.time_ns, one.zone is not None, one.time_text, zone)}  {one.source}  [{one.event}]"
+        f"{_when(one.time_ns, one.zone is not None, one.time_text, zone)}{_between(corrected.get(one.event), zone)}"
+        f"  {one.source}  [{one.event}]"
         for one in moments
     ]
     return list(dict.fromkeys(found))
 
 
-def _print_card(card: Card, zone: str) -> None:
+def _print_card(card: Card, zone: str, corrected: Mapping[str, tuple[int, int]]) -> None:
     from rich.table import Table  # noqa: PLC0415 - start-up time
     from rich.text import Text  # noqa: PLC0415 - start-up time
 
@@ -131,10 +158,10 @@ def _print_card(card: Card, zone: str) -> None:
     row("表示名", "names", card.names)
     row("コンピューター", "host", card.host)
     row("容量", "capacity", f"{card.capacity_bytes:,}" if card.capacity_bytes else "")
-    row("初回導入", "first install", _lines(card.first_install, zone))
-    row("接続", "connected", _episodes(card.connections, zone))
-    row("取り外し", "disconnected", _episodes(card.removals, zone))
-    row("キーの書き込み", "key written", _lines(card.key_times, zone)[-3:])
+    row("初回導入", "first install", _lines(card.first_install, zone, corrected))
+    row("接続", "connected", _episodes(card.connections, zone, corrected))
+    row("取り外し", "disconnected", _episodes(card.removals, zone, corrected))
+    row("キーの書き込み", "key written", _lines(card.key_times, zone, corrected)[-3:])
     row("ドライブ文字", "drive letters", ", ".join(card.drives))
     row("ボリューム", "volumes", card.volumes)
     row("ボリュームシリアル", "volume serials", ", ".join(card.volume_serials))

@@ -1,5 +1,6 @@
 """The commands, as the pages show them: outside a case, and on the timeline of a case."""
 
+import csv
 import json
 import re
 import shlex
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from chain_of_custody.errors import EvidenceError, TargetError
+from chain_of_custody.errors import EvidenceError, TargetError, UsageError
 from tests.timeline.clocks.simulated import clock_cases, documents
 from timeline import cli
 
@@ -136,3 +137,52 @@ def test_help_is_quick():
     code = "import time,sys;t=time.perf_counter();import timeline.clock_cli;print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
+
+
+def test_times_stand_side_by_side_and_sort_by_either(case, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    monkeypatch.setenv("COLUMNS", "220")
+    run("clock", "solve", "--case", case[0])
+    asked = ("--kind", "op.file_open", "--limit", "50", "--case", case[0])
+    recorded = json.loads(run("show", "--corrected", *asked, "--json"))["events"]
+    assert [one["time_ns"] for one in recorded] == sorted(one["time_ns"] for one in recorded)
+    for one in recorded:
+        shown = one["corrected"]
+        assert shown["recorded"] == one["time_text"]
+        assert shown["certainty"] in ("推定", "estimated")
+        amount, width = (float(part.strip(" s")) for part in shown["amount"].split("±"))
+        middle = (one["earliest_ns"] + one["latest_ns"]) / 2e9
+        assert middle - (one["time_ns"] + one["precision_ns"] / 2) / 1e9 == pytest.approx(amount, abs=0.01)
+        assert (one["latest_ns"] - one["earliest_ns"]) / 2e9 == pytest.approx(width, abs=0.01)
+    by_true = json.loads(run("show", "--by", "corrected", *asked, "--json"))["events"]
+    earliest = [one["earliest_ns"] for one in by_true]
+    assert earliest == sorted(earliest)
+    page = run("show", "--corrected", "--lang", "en", *asked)
+    for head in ("as recorded / clock", "read as UTC", "correction ± width / certainty", "ground / what"):
+        assert head in page
+    first = by_true[7]["corrected"]["earliest"]
+    later = json.loads(run("show", "--by", "corrected", "--from", first, *asked, "--json"))["events"]
+    assert all(one["latest_ns"] >= by_true[7]["earliest_ns"] for one in later)
+    with pytest.raises(UsageError):
+        run("show", "--by", "reading", *asked)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "xlsx"])
+def test_exports_carry_both_times(case, tmp_path, monkeypatch, form):
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    run("clock", "solve", "--case", case[0])
+    out = tmp_path / f"out.{form}"
+    run("export", "--format", form, "--corrected", "--out", out, "--case", case[0])
+    wanted = {"corrected_earliest", "corrected_latest", "corrected_status", "corrected_ground", "correction_s",
+              "correction_width_s", "clock", "time_text"}  # fmt: skip
+    if form == "xlsx":
+        openpyxl = pytest.importorskip("openpyxl", reason="reads what xlsxwriter wrote")
+        sheet = openpyxl.load_workbook(out, read_only=True).active
+        assert wanted <= set(next(sheet.iter_rows(values_only=True)))
+        return
+    text = out.read_text(encoding="utf-8")
+    rows = documents(out) if form.endswith("jsonl") else list(csv.DictReader(text.splitlines()))
+    assert wanted <= set(rows[0])
+    known = [one for one in rows if one["corrected_status"] == "estimated"]
+    assert len(known) > 300
+    assert all(float(one["correction_width_s"]) > 0 for one in known)
