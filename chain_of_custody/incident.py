@@ -183,4 +183,4 @@ def classified_rows(found: Course, language: Language) -> list[list[Json]]:
         return []
     stated: list[list[Json]] = [[label, value] for label, value in statements.of(found.classified, language)]
     number = f"第 {found.classified.seq} 項" if language == "ja" else f"entry {found.classified.seq}"
-    return [*stated, ["根拠の項" if language == "ja" else "recorded in", number]]
+    return [*stated, ["記録した項" if language == "ja" else "recorded in", number]]

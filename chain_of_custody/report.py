@@ -98,7 +98,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "最初の兆候・報告・隔離の措置は記録されていません。",
         "No first sign, report or step of isolation is recorded.",
     ),
-    "recordedIn": ("根拠の項", "recorded in"),
+    "recordedIn": ("記録した項", "recorded in"),
 }
 _VERDICTS = {
     "ok": (

@@ -214,7 +214,7 @@ def test_class_course_and_copies_of_the_case_stand_in_the_draft(tmp_path: Path) 
         folders.append(folder)
     draft = draft_report(folders)
     assert cells_of(draft, "脅威の種類")[1] == "対策不備"
-    assert cells_of(draft, "根拠の項")[1] == "第 4 項"
+    assert cells_of(draft, "記録した項")[1] == "第 4 項"
     course = [block for block in draft.blocks if isinstance(block, Table) and block.head[-5:][0][0] == "出来事"]
     assert [row[2][1] for row in course[0].rows] == ["first sign", "step of isolation"]
     assert course[0].rows[1][4] == ("1 日 1 時間 30 分 0 秒", "1 d 1 h 30 min 0 s")
