@@ -634,6 +634,14 @@ def verdict(
             ),
         ),
     ] = None,
+    host_listing: Annotated[
+        Path | None,
+        typer.Option(
+            "--host-listing",
+            metavar="FILE",
+            help=text("端末のファイルの MD5(bodyfile)", "MD5 of the computer's files (bodyfile), to compare contents"),
+        ),
+    ] = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -643,9 +651,10 @@ def verdict(
 ) -> None:
     """Verdicts on copies."""
     from chain_of_custody.errors import UsageError  # noqa: PLC0415
-    from timeline.clocks.case_folder import add_media, read_case  # noqa: PLC0415
+    from timeline.clocks.case_folder import add_host_listing, add_media, read_case  # noqa: PLC0415
     from timeline.clocks.seized_media import add_seized_medium  # noqa: PLC0415
     from timeline.clocks.solution import solve as solve_case  # noqa: PLC0415
+    from timeline.clocks.traces import add_traces  # noqa: PLC0415
     from timeline.clocks.verdicts import judge_all, rules  # noqa: PLC0415
     from timeline.question_cli import opened as open_store  # noqa: PLC0415
 
@@ -653,6 +662,8 @@ def verdict(
         raise UsageError("--incident か --all を指定してください", "give --incident EVENT or --all")
     given = read_case(clock_case) if clock_case else _from_store(case)[0].case
     add_media(given, listing, media)
+    if host_listing is not None:
+        add_host_listing(given, host_listing)
     if medium:
         if clock_case:
             raise UsageError("--medium は --clock-case と併用できません", "--medium does not go with --clock-case")
@@ -678,8 +689,16 @@ def verdict(
             open_named_case(case, key=key, as_id=as_id, passphrase_file=passphrase_file) as opened,
             opened.action("verdict", about) as action,
         ):
-            answers = judge_all(solve_case(given))
+            solution = solve_case(given)
+            answers = judge_all(solution)
+            with open_store(_case_path(case), None) as store:
+                unknown = add_traces(store, solution, answers)
             action.set_result({"verdicts": {one.id: _ledger_verdict(one) for one in answers}})
+        if unknown:
+            console.notice(
+                f"時計のずれが不明のため照合できない記録: {unknown:,} 件",
+                f"{unknown:,} records were not matched: the offset of their clock is unknown",
+            )
     _print_verdicts(answers, given, as_json=as_json)
 
 
@@ -688,6 +707,7 @@ def _ledger_verdict(answer: IncidentAnswer) -> Json:
         "verdict": answer.verdict,
         "rule": answer.rule,
         "reasons": {one.reason: list(one.records) for one in answer.grounds},
+        "traces": {one.name: list(one.records) for one in answer.traces},
     }
 
 

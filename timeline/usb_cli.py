@@ -84,11 +84,10 @@ def _corrected(store: Store, found: Sequence[Card]) -> Mapping[str, tuple[int, i
     """The true time of every moment of the cards, where the clock was estimated."""
     from timeline.questions import corrected_of  # noqa: PLC0415 - start-up time
 
-    names = [
-        one.event
-        for card in found
-        for one in (*card.first_install, *card.connected, *card.disconnected, *card.key_times, *card.files)
-    ]
+    names: list[str] = []
+    for card in found:
+        moments = (*card.first_install, *card.connected, *card.disconnected, *card.key_times)
+        names += [one.event for one in moments] + [one.event for one in card.files]
     return corrected_of(store, names)
 
 

@@ -300,9 +300,25 @@ def _media(path: Path, origin_ns: int, problems: list[CaseProblem]) -> list[Medi
                 break
             size, modified, created = (one or 0 for one in numbers)
             found.append(
-                MediaFile(match[1], match[2], size, deleted, modified - origin_s, created - origin_s, number),
+                MediaFile(
+                    match[1],
+                    match[2],
+                    size,
+                    deleted,
+                    modified - origin_s,
+                    created - origin_s,
+                    number,
+                    "",
+                    _md5(parts[0]),
+                ),
             )
     return found
+
+
+def _md5(text: str) -> str:
+    """The hash of a bodyfile's line; the tools write 0 where they made none."""
+    text = text.strip().lower()
+    return text if re.fullmatch(r"[0-9a-f]{32}", text) and text.strip("0") else ""
 
 
 def read_case(folder: Path) -> ClockCase:
@@ -427,6 +443,26 @@ def _media_of(given: object, problems: list[CaseProblem]) -> dict[str, str | Non
     bad = [name for name, stick in given.items() if stick is not None and not isinstance(stick, str)]
     problems += [CaseProblem(f"usb_media.json:{name}", "no name of a medium: left out") for name in bad]
     return {str(name): stick for name, stick in given.items() if name not in bad}
+
+
+def add_host_listing(case: ClockCase, listing: Path) -> None:
+    """Add the hashes of files on the computer (bodyfile with MD5), to compare the content of copies by.
+
+    Raises EvidenceError.
+    """
+    from timeline.clocks.verdicts import file_name  # noqa: PLC0415 - only where it is asked for
+
+    try:
+        files = _media(listing, case.origin_ns, case.problems)
+    except OSError as error:
+        raise EvidenceError(
+            f"読めません: {listing}: {error.strerror}", f"cannot read {listing}: {error.strerror}"
+        ) from error
+    found: dict[str, set[str]] = {}
+    for one in files:
+        if one.md5:
+            found.setdefault(file_name(one.path), set()).add(one.md5)
+    case.host_content = {name: frozenset(hashes) for name, hashes in found.items()}
 
 
 def add_media(case: ClockCase, listing: Path | None, media: Path | None) -> None:

@@ -28,7 +28,7 @@ MAX_EVENTS = 500_000
 DIFFERS_S = 1.0
 
 
-def _hull_at(view: ClockView, reading: Floats) -> tuple[Floats, Floats]:
+def offsets_at(view: ClockView, reading: Floats) -> tuple[Floats, Floats]:
     """(lowest, highest) offset at readings over every segment and piece that admits them; nan where unbounded."""
     answer = view.answer
     low, high = np.full(len(reading), np.inf), np.full(len(reading), -np.inf)
@@ -76,10 +76,10 @@ def band_lines(solution: Solution, name: str) -> list[dict[str, Any]]:
             pins = pins[np.linspace(0, len(pins) - 1, GRID).astype(np.int64)]
         edges = np.unique(np.concatenate([span, special, special + 1, special - 1, pins]))
         edges = edges[np.concatenate([[True], np.diff(edges) > 1e-3])]
-    middle_low, middle_high = _hull_at(view, (edges[:-1] + edges[1:]) / 2)
+    middle_low, middle_high = offsets_at(view, (edges[:-1] + edges[1:]) / 2)
     near = np.minimum(np.diff(edges) * 1e-6, 1e-3)
-    at_low, at_high = _hull_at(view, edges[:-1] + near)
-    to_low, to_high = _hull_at(view, edges[1:] - near)
+    at_low, at_high = offsets_at(view, edges[:-1] + near)
+    to_low, to_high = offsets_at(view, edges[1:] - near)
     lines: list[dict[str, Any]] = []
     for i in range(len(edges) - 1):
         values = np.array([at_low[i], to_low[i], at_high[i], to_high[i], middle_low[i], middle_high[i]])
@@ -115,7 +115,7 @@ def event_lines(solution: Solution, made: StoreCase) -> list[dict[str, Any]]:
         view = solution.main.views[source.clock]
         if (view.answer is None and index not in solution.zone_shifts) or not source.size:
             continue
-        theta_low, theta_high = _hull_at(view, source.reading_s - solution.zone_shifts.get(index, 0.0))
+        theta_low, theta_high = offsets_at(view, source.reading_s - solution.zone_shifts.get(index, 0.0))
         low, high = solution.low[index], solution.high[index]
         shift = solution.zone_shifts.get(index, 0.0)
         line_low = source.reading_s - shift - theta_high

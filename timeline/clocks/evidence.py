@@ -222,6 +222,8 @@ class MediaFile:
     line: int
     record: str = ""
     """Event of the timeline that shows it; empty where it comes from a listing."""
+    md5: str = ""
+    """Hash of its content in a listing; empty where the listing has none."""
 
     @property
     def name(self) -> str:
@@ -247,4 +249,6 @@ class ClockCase:
     media: Sequence[MediaFile] = ()
     media_of: Mapping[str, str | None] = field(default_factory=dict)
     has_media_listing: bool = False
+    host_content: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Name of a file on the computer (verdicts.file_name) -> MD5 of the contents of files of that name."""
     problems: list[CaseProblem] = field(default_factory=list)

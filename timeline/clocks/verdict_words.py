@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from timeline.clocks.verdicts import IncidentAnswer
 
 MOST_RECORDS = 8
+_WAYS = {
+    "for": ("複製をうかがわせる", "for a copy"),
+    "against": ("複製に反する", "against a copy"),
+    "open": ("確かめること", "to be examined"),
+}
 
 
 def next_steps(answer: IncidentAnswer, language: Language) -> list[str]:
-    """What to preserve next, for the reasons given."""
+    """What to preserve next, for the reasons given and for the verdict."""
     table = rules()["preserve"]
-    return [str(table[reason][language]) for reason in answer.reasons if reason in table]
+    found = [str(table[reason][language]) for reason in answer.reasons if reason in table]
+    return [*found, str(rules()["next"][answer.verdict][language])]
 
 
 def verdict_json(answer: IncidentAnswer, language: Language) -> dict[str, Any]:
@@ -36,6 +42,16 @@ def verdict_json(answer: IncidentAnswer, language: Language) -> dict[str, Any]:
         "reasons": [
             {"reason": one.reason, "words": table["reason"][one.reason][language], "records": list(one.records)}
             for one in answer.grounds
+        ],
+        "traces": [
+            {
+                "trace": one.name,
+                "way": table["trace"][one.name]["way"],
+                "words": table["trace"][one.name][language],
+                "records": list(one.records),
+                "total": one.total,
+            }
+            for one in answer.traces
         ],
         "would_change_it": table["change"][answer.verdict][language],
         "preserve_next": next_steps(answer, language),
@@ -64,6 +80,9 @@ def verdict_text(answer: IncidentAnswer, case: ClockCase, language: Language) ->
     for reason in value["reasons"]:
         records = ", ".join(reason["records"][:MOST_RECORDS]) + (" …" if len(reason["records"]) > MOST_RECORDS else "")
         lines.append(f"    - {reason['words']}" + (f" [{records}]" if records else ""))
+    for trace in value["traces"]:
+        records = ", ".join(trace["records"][:MOST_RECORDS]) + (" …" if trace["total"] > MOST_RECORDS else "")
+        lines.append(f"    - {_WAYS[trace['way']][0 if ja else 1]}: {trace['words']} [{records}]")
     lines.append(
         f"  確認: 規則 {answer.rule}(第 {value['rules_version']} 版)"
         if ja

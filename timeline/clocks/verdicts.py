@@ -53,6 +53,15 @@ class Ground:
     records: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Something else that speaks for or against a copy (a name in verdict_rules.toml), with its records."""
+
+    name: str
+    records: tuple[str, ...]
+    total: int
+
+
 @dataclass(slots=True)
 class IncidentAnswer:
     """The verdict about one alert."""
@@ -67,6 +76,10 @@ class IncidentAnswer:
     written: int
     read: int
     lines: list[Line] = field(default_factory=list)
+    file: str = ""
+    """Name of the file of the alert, as `file_name` has it."""
+    row: tuple[int, int] | None = None
+    traces: list[Trace] = field(default_factory=list)
 
     @property
     def reasons(self) -> list[str]:
@@ -92,6 +105,19 @@ def decide(facts: Mapping[str, bool]) -> tuple[str, Verdict]:
 def file_name(path: str) -> str:
     """The name that two records of a file share: last part of the path, width and case folded."""
     return unicodedata.normalize("NFKC", path.replace("/", "\\").rpartition("\\")[2]).casefold().strip()
+
+
+def moment_of(solution: Solution, answer: IncidentAnswer) -> tuple[int, int] | None:
+    """(earliest, latest) of an alert's event in ns: of its lines, else of the alert; None where nothing is known."""
+    spans = [(line.low_s, line.high_s) for line in answer.lines if np.isfinite(line.low_s + line.high_s)]
+    if not spans and answer.row is not None:
+        source, row = answer.row
+        spans = [(float(solution.low[source][row]), float(solution.high[source][row]))]
+    spans = [one for one in spans if np.isfinite(one[0] + one[1])]
+    if not spans:
+        return None
+    origin = solution.case.origin_ns
+    return origin + round(min(one[0] for one in spans) * 1e9), origin + round(max(one[1] for one in spans) * 1e9)
 
 
 def _names(path: str) -> set[str]:
@@ -254,6 +280,9 @@ def _judge_lines(
     seized = incident.id in solution.case.media_of and stick is not None and solution.case.has_media_listing
     found = _on_medium(solution, name, stick, moment, mine) if seized else []
     biggest = max((one.size for one in found), default=0)
+    contents = [_same_content(solution.case, one) for one in found]
+    # A file of that name and size with other content is another file.
+    other = bool(contents) and all(one is False for one in contents)
     facts = {
         "lines": bool(mine),
         "written_all": written > 0 and (size is None or written >= size),
@@ -262,7 +291,7 @@ def _judge_lines(
         "counts_missing": bool(missing),
         "gap": gap is not None,
         "medium_seized": seized,
-        "medium_full": bool(found) and (size is None or biggest >= size),
+        "medium_full": bool(found) and not other and (size is None or biggest >= size),
         "medium_part": bool(found) and size is not None and 0 < biggest < size,
         "medium_absent": seized and not found,
         "only_reads": bool(reads) and written == 0 and not missing,
@@ -271,7 +300,19 @@ def _judge_lines(
     grounds = _grounds(solution, facts, mine, (writes, reads, missing), gap, found, moment)
     where = "" if incident.row is None else solution.case.sources[incident.row[0]].label(incident.row[1])
     read = sum(line.operation.bytes_read or 0 for line in reads)
-    return IncidentAnswer(incident.id, verdict, rule, grounds, facts, where, size, written, read, mine)
+    answer = IncidentAnswer(incident.id, verdict, rule, grounds, facts, where, size, written, read, mine)
+    answer.file, answer.row = file_name(name), incident.row
+    for trace, wanted in (("content_same", True), ("content_differs", False)):
+        records = tuple(one.name for one, same in zip(found, contents, strict=True) if same is wanted)
+        if records:
+            answer.traces.append(Trace(trace, records, len(records)))
+    return answer
+
+
+def _same_content(case: ClockCase, one: MediaFile) -> bool | None:
+    """Whether a file on a medium has the content of the file of that name on the computer; None where not known."""
+    hashes = case.host_content.get(file_name(one.path))
+    return one.md5 in hashes if hashes and one.md5 else None
 
 
 def _written(writes: Sequence[Line]) -> int:
