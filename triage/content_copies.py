@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from triage.results import list_of, open_results, text_of
@@ -27,12 +27,18 @@ class Content:
     """One content in all its places; `numbers` are the HMACs found in it (never shown, only counted)."""
 
     sha256: str
-    places: set[Place] = field(default_factory=set)
+    by_layers: dict[tuple[str, str], Place] = field(default_factory=dict)
+    """By the scan and the chain of layers down to the file."""
     numbers: set[str] = field(default_factory=set, repr=False)
+
+    @property
+    def places(self) -> list[Place]:
+        """All places, in order."""
+        return sorted(self.by_layers.values())
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
-        places = sorted(self.places)
+        places = self.places
         return {
             "content_sha256": self.sha256,
             "persons": len(self.numbers),
@@ -60,9 +66,14 @@ def copies(folders: Sequence[Path], *, fewest: int = 2) -> list[Content]:
                 continue
             content = found.setdefault(sha256, Content(sha256))
             protection = tuple(text_of(one) for one in list_of(line.get("protection")))
-            inside = text_of(line.get("container"))
-            path = text_of(line.get("path")) + (f"!{inside}" if inside else "")
-            content.places.add(Place(folder.name, path, protection, text_of(line.get("state"))))
+            # The hash is that of the whole file: its members, and the numbers in it, are one place.
+            key = (folder.name, text_of(line.get("layers")))
+            place = Place(folder.name, text_of(line.get("path")), protection, text_of(line.get("state")))
+            known = content.by_layers.setdefault(key, place)
+            if known.protection != protection:
+                # A file is as well protected as the least protected number in it.
+                both = tuple(one for one in known.protection if one in protection)
+                content.by_layers[key] = replace(known, protection=both)
             content.numbers.add(text_of(line.get("hmac")))
     chosen = [one for one in found.values() if len(one.places) >= fewest]
     return sorted(chosen, key=lambda one: (-len(one.numbers), -len(one.places), one.sha256))

@@ -143,13 +143,15 @@ def test_copies_over_images(
     scan_folder(
         case, "2-stick.E01", [FINDING | {"protection": ["password"], "path": "/写し.zip", "container": "a.xlsx"}]
     )
-    scan_folder(case, "3-other.E01", [FINDING | {"content_sha256": "00" * 32}])
+    # Two findings in one file, one of them in its member, are no copies of each other.
+    other = FINDING | {"content_sha256": "00" * 32}
+    scan_folder(case, "3-other.E01", [other, other | {"id": "F000002", "container": "a.zip!/b.csv"}])
     assert run(monkeypatch, "copies", "--case", case, "--json") == 0
     (content,) = json.loads(capsys.readouterr().out)["contents"]
     assert (content["persons"], content["images"], content["unprotected"]) == (2, 2, 1)
     assert [(one["scan"], one["path"], one["protection"]) for one in content["places"]] == [
         ("1-server.E01", "/Users/yamada/社員台帳.xlsx", []),
-        ("2-stick.E01", "/写し.zip!a.xlsx", ["password"]),
+        ("2-stick.E01", "/写し.zip", ["password"]),
     ]
     assert run(monkeypatch, "copies", "--case", case, "--all") == 0
     assert "2 contents" in capsys.readouterr().out

@@ -320,6 +320,17 @@ def _scanned(page: Any, container: str, location: str, context: Context) -> Iter
     yield from pictures_of.read_pixels(pixels, container, location, context)
 
 
+def _metadata(document: Any) -> Iterator[str]:  # noqa: ANN401 - PDFium's document
+    """Title, author and the like, a line each."""
+    for key in document.METADATA_KEYS:
+        try:
+            value = document.get_metadata_value(key)
+        except UnicodeDecodeError:
+            continue  # a title of bytes that are no text
+        if value:
+            yield f"{key}: {value}\n"
+
+
 def extract(source: Source, context: Context) -> Iterator[Text | Problem | Decision | Child]:
     """Metadata, then pages with their fields and comments, then attachments."""
     import pypdfium2  # noqa: PLC0415 - a shared library of several megabytes
@@ -334,8 +345,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Decis
             yield from _salvaged(source, context)
         return
     try:
-        metadata = document.get_metadata_dict()
-        lines = [f"{key}: {value}\n" for key, value in metadata.items() if value]
+        lines = list(_metadata(document))
         yield from prose(lines, source.container, "metadata", location="metadata", kind="form")
         if document.get_formtype():
             document.init_forms()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from pathlib import Path
 
 import pypdfium2
 import pytest
@@ -97,3 +98,12 @@ def test_page_count_that_lies(read) -> None:
     result = read(data)
     assert A in result.content("p.1")
     assert {problem.reason for problem in result.problems} <= {"damaged"}
+
+
+def test_a_title_that_is_no_text_hides_nothing(read):
+    data = (Path(__file__).resolve().parents[2] / "data" / "documents" / "reportlab.pdf").read_bytes()
+    at = data.index(b"/Title (") + 8
+    broken = data[:at] + b"\xfe\xff\xd8\x00a" + data[at + 5 :]
+    got = read(broken, "x.pdf")
+    assert not [one for one in got.problems if "error while reading" in one.en]
+    assert got.texts
