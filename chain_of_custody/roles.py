@@ -11,8 +11,12 @@ program they use: `clear` below says which rights rest on encryption.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from chain_of_custody import entries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,15 @@ RIGHTS: tuple[Right, ...] = (
     Right("split", "秘密分散する", "split into shares", "split.begin"),
     Right("join", "分散片から復元する", "join shares", "join.begin"),
     Right("backup", "予備を作る・戻す", "back up and restore", "backup.begin"),
+    Right("restore", "予備から復旧する", "restore from a backup", "restore.begin"),
+    Right("collect", "ファイル単位で収集する", "collect files", "collect.begin"),
+    Right("live", "稼働中の機器から集める", "collect from a running machine", "live.begin"),
+    Right("wipe", "媒体の消去・無データ化を確かめる", "wipe media, check that they are blank", "wipe_check.begin"),
+    Right("search", "語句・規則・画像の文字を探す", "search for words, by rules, in pictures", "search.begin"),
+    Right(
+        "timeline", "時系列・時計・持ち出しを調べる", "build timelines, analyse clocks, judge copies", "timeline.begin"
+    ),
+    Right("breach", "漏えい等報告を下書きする", "draft a breach report", "breach_report.begin"),
     Right("clone", "媒体へ複製する", "clone onto a medium", "clone.begin"),
     Right("dispose", "廃棄を記録する", "record a disposal", "record.dispose"),
     Right("redact", "墨消しする", "redact", "redacted"),
@@ -58,9 +71,44 @@ RIGHTS: tuple[Right, ...] = (
     Right("pack", "検証用一式を作る", "make a bundle for the other side", "pack.begin"),
     Right("report", "報告書を作る", "make reports", "report.begin"),
     Right("verify", "検証する", "verify", "verify.begin"),
+    Right("selftest", "動作を確認する", "run the self-test", "selftest.begin"),
+    Right("checkpoint", "台帳を固定する・タイムスタンプを受ける", "fix the ledger, take time stamps", "checkpoint"),
+    Right("cosign", "チェックポイントに署名する", "sign a checkpoint", "cosigned"),
+    Right("rotate", "自分の鍵を交換する", "replace one's own key", "key.rotate"),
+    Right("merge", "分岐した台帳を取り込む", "take in a diverged copy", "merged"),
+    Right("correct", "訂正を書く", "write a correction", "correct"),
     Right("note", "メモを残す", "write a note", "note"),
 )
 """In the order in which they are shown."""
+
+
+ROW_OF: Mapping[str, str] = {
+    "case.open": "people",
+    "wipe.begin": "wipe",
+    "yara.begin": "search",
+    "ocr.begin": "search",
+    "clock.begin": "timeline",
+    "verdict.begin": "timeline",
+    "redact.begin": "redact",
+    "approval.refuse": "grant",
+    "transfer.refuse": "receive",
+    "stamp": "checkpoint",
+    "record.photo": "witness",
+    "record.anomaly": "witness",
+    "record.scene": "witness",
+    **dict.fromkeys(("session.open", "session.close", "ledger.recovered", "clock.changed", "refused"), "note"),
+}
+"""Types that have no row of their own, with the row that stands for them; other records: `record`."""
+
+
+def row_of(type_name: str) -> Right:
+    """The row that says who may write entries of this type."""
+    name = type_name.removesuffix(".end") + ".begin" if type_name.endswith(".end") else type_name
+    by_type = {one.entry_type: one for one in RIGHTS}
+    if name in by_type:
+        return by_type[name]
+    wanted = ROW_OF.get(name, "record")
+    return next(one for one in RIGHTS if one.name == wanted)
 
 
 def secret_roles() -> frozenset[str]:
