@@ -100,7 +100,7 @@ def export(
     return Exported(rows, digest, size, left_out)
 
 
-_MERGED = ("csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "l2tcsv", "xlsx")
+_MERGED = ("csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "l2tcsv")
 """Formats for which all events need not be sorted: they are merged from the sorted parts."""
 _WITH_TIME_ONLY = ("timesketch-csv", "timesketch-jsonl", "l2tcsv", "bodyfile")
 

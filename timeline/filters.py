@@ -46,20 +46,33 @@ class Filter:
             values += self.kinds
         for column, wanted in (("host", self.host), ("path", self.path), ("actor", self.actor)):
             if wanted:
-                parts.append(f"{column} ILIKE ? ESCAPE '\\'")
-                values.append(_part(wanted))
+                test, value = _holds(wanted)
+                parts.append(test.format(column))
+                values.append(value)
         if self.source:
-            parts.append("(source ILIKE ? ESCAPE '\\' OR layer ILIKE ? ESCAPE '\\')")
-            values += [_part(self.source)] * 2
+            test, value = _holds(self.source)
+            parts.append(f"({test.format('source')} OR {test.format('layer')})")
+            values += [value] * 2
         if self.words:
             columns = ("path", "actor", "record", "data", "kind", "desc", "host")
-            parts.append("(" + " OR ".join(f"\"{column}\" ILIKE ? ESCAPE '\\'" for column in columns) + ")")
-            values += [_part(self.words)] * len(columns)
+            test, value = _holds(self.words)
+            parts.append("(" + " OR ".join(test.format(f'"{column}"') for column in columns) + ")")
+            values += [value] * len(columns)
         for column, wanted in (("parser", self.parser), ("state", self.state), ("clock", self.clock)):
             if wanted:
                 parts.append(f"{column} = ?")
                 values.append(wanted)
         return " AND ".join(parts) or "true", values
+
+
+def _holds(wanted: str) -> tuple[str, str]:
+    """A test whether a column `{}` holds a text in any case, and its parameter.
+
+    Japanese and digits have no case: what is looked for as it stands is found in half the time.
+    """
+    if all(one == one.lower() == one.upper() == one.title() for one in wanted):
+        return "contains({}, ?)", wanted
+    return "{} ILIKE ? ESCAPE '\\'", _part(wanted)
 
 
 def _part(wanted: str) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from timeline import arrow
 from timeline.event import INT64_MAX
 from timeline.rows import GROUP_ROWS, parquet_options, stored_schema
 
@@ -112,6 +113,7 @@ def _merge(runs: Sequence[_Run]) -> Iterator[Any]:
 
 def write_merged(parts: Sequence[Path], target: Path, spill: Path) -> int:
     """Write all rows of `parts` into the new file `target` in order; the number of rows."""
+    arrow.load_alone()
     return _write(ahead(merged(parts, spill)), target)
 
 

@@ -12,7 +12,7 @@
       about: "記録", record: "記録番号", actor: "行為者", host: "機器", path: "対象", bytes: "バイト数", state: "状態", parser: "読み手", id: "事象の番号", layers: "所在(層)", data: "そのほかの項目", raw: "記録をそのまま表示",
       basis: { format: "形式が定める", declared: "調査者の申告", registry: "機器の設定", none: "分からない" }, host_clock: "機器の時計", note: "メモ", note_hint: "台帳に署名付きで記録します。取消しも記録に残ります。", save: "しるしとメモを記録",
       save_again: "メモを更新", unmark: "しるしを外す", notes_off: "事案の外の時系列のため、しるしとメモは使えません。", copy: "番号を写す", close: "閉じる", around: "前後を見る", saved: "台帳に記録しました", failed: "できませんでした",
-      unknown_zone_warn: "この記録は時間帯を持たず、誰も申告していません。時刻は書かれたとおりに(UTC と同じ位置に)置いています。", help: "操作", searching: "検索中", lost: "接続が切れました。timeline view を起動し直してください。", damaged: "壊れていて含まれない部分: ",
+      unknown_zone_warn: "この記録は時間帯を持たず、誰も申告していません。時刻は書かれたとおりに(UTC と同じ位置に)置いています。", help: "操作", searching: "検索中", at_least: (n) => `${n} 件以上`, lost: "接続が切れました。timeline view を起動し直してください。", damaged: "壊れていて含まれない部分: ",
       keys_list: [["/", "検索"], ["j k ↓ ↑", "次・前の事象"], ["PgDn PgUp Home End", "大きく移動"], ["Enter", "詳細"], ["m", "しるしを付ける・外す"], ["n", "メモを書く"], ["+ − / 0", "拡大・縮小・全期間"], ["← →", "期間をずらす(図の上で)"], ["z", "前の範囲に戻る"], ["Esc", "閉じる"]],
       chart: (n, a, b) => `${a} から ${b} までの ${n} 件の密度`, first: "最初", theme: { auto: "表示: 自動", dark: "暗", light: "明" },
     },
@@ -26,7 +26,7 @@
       about: "RECORD", record: "Record", actor: "Actor", host: "Host", path: "Object", bytes: "Bytes", state: "State", parser: "Reader", id: "Event", layers: "WHERE IT LIES", data: "OTHER FIELDS", raw: "the record as it is",
       basis: { format: "the format says", declared: "declared by the examiner", registry: "the machine's setting", none: "nobody knows" }, host_clock: "the machine's clock", note: "NOTE", note_hint: "Goes into the ledger, signed. Taking it back is recorded, too.", save: "Record mark and note",
       save_again: "Update the note", unmark: "Remove the mark", notes_off: "This timeline lies outside a case: marks and notes are off.", copy: "Copy id", close: "Close", around: "Look around", saved: "recorded in the ledger", failed: "failed",
-      unknown_zone_warn: "This record has no zone and nobody declared one. Its time stands as it is written (where UTC would be).", help: "Keys", searching: "searching", lost: "Connection lost. Start timeline view again.", damaged: "Damaged and left out: ",
+      unknown_zone_warn: "This record has no zone and nobody declared one. Its time stands as it is written (where UTC would be).", help: "Keys", searching: "searching", at_least: (n) => `at least ${n} events`, lost: "Connection lost. Start timeline view again.", damaged: "Damaged and left out: ",
       keys_list: [["/", "search"], ["j k ↓ ↑", "next, previous event"], ["PgDn PgUp Home End", "far moves"], ["Enter", "detail"], ["m", "mark, unmark"], ["n", "write a note"], ["+ − / 0", "zoom in, out, all"], ["← →", "shift the span (on the chart)"], ["z", "back to the span before"], ["Esc", "close"]],
       chart: (n, a, b) => `density of ${n} events from ${a} to ${b}`, first: "first", theme: { auto: "auto", dark: "dark", light: "light" },
     },
@@ -170,7 +170,7 @@
       root.append(group);
     }
     if (s.open && s.open.ns) { const x = at(s.open.ns); if (x >= 0 && x <= width) root.append(svg("line", { class: "here", x1: x, x2: x, y1: 8, y2: base })); }
-    $("total").textContent = t().events(num(view.total)) + (view.searched < 1 ? ` … ${t().searching}` : "");
+    $("total").textContent = view.searched < 1 ? `${t().at_least(num(view.total))} … ${t().searching} ${Math.round(view.searched * 100)} %` : t().events(num(view.total));
     $("range").textContent = `${view.from_text} – ${view.to_text}  ${s.zone}`;
     plot.setAttribute("aria-label", t().chart(num(view.total), view.from_text, view.to_text));
     $("legend").replaceChildren(...meta.families.map((family, at) => [family, at, bins[at].reduce((a, b) => a + b, 0)]).filter((one) => one[2]).map(([family, at, n]) => el("span", {}, el("i", { class: `f${at}` }), `${name(family)} ${num(n)}`)));
