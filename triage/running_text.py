@@ -410,6 +410,8 @@ def with_loose(content: str, found: list[Written | Refused], labels: list[Hit]) 
         between = CONNECTING.match(content, hit.end, hit.end + 60)
         begin = between.end() if between else hit.end
         match = LOOSELY_WRITTEN.match(content, begin, begin + 100)
+        if match is not None and _goes_on(content, match):
+            match = None
         counted = match is None and _COUNTED.match(content, hit.end) is not None
         if counted:
             # 「個人番号１|1|2|…」: the digit that touches the label counts persons.
@@ -429,6 +431,14 @@ def with_loose(content: str, found: list[Written | Refused], labels: list[Hit]) 
         kept = [item for index, item in enumerate(found) if index not in replaced] if replaced else found
         found = sorted([*kept, *extra], key=lambda item: item.start)
     return found
+
+
+def _goes_on(content: str, match: re.Match[str]) -> bool:
+    """Whether a thirteenth digit follows as the twelve do: 「１[2][3]…」 began with a digit of the label."""
+    digits = [at for at, character in enumerate(match[0]) if character.isdigit()]
+    between = match[0][digits[1] + 1 : digits[2]]
+    after = match.end() + len(between)
+    return bool(between) and content.startswith(between, match.end()) and content[after : after + 1].isdigit()
 
 
 def _note_first_line(content: str, stream: Stream) -> None:

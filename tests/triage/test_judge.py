@@ -495,3 +495,22 @@ def test_a_json_number_has_lost_its_zero() -> None:
     verdicts = prose('{"name": "甲野", "kojinBango": 23456789013, "tel": 312345678}', "markup")
     assert summary(verdicts) == [("023456789013", "high")]
     assert not prose('{"tel": 23456789013}', "markup").judged
+
+
+@pytest.mark.parametrize("write", ["[{}]", "|{}", " {} "])
+def test_a_digit_of_the_label_is_not_one_of_the_number(write: str) -> None:
+    boxes = "".join(write.format(digit) for digit in "123456789018")
+    judged = prose(f"控え\n個人番号１{boxes}\n以上\n")
+    assert [one.digits for one in judged] == ["123456789018"]
+
+
+def test_numbers_that_have_a_name_of_their_own() -> None:
+    topic = "個人番号の提出がお済みでない方へのご案内です。\n年末調整の書類は総務部へ。\n"
+    for name in ("Case # ", "お預り番号 ", "Confirmation # ", "Ref. ", "Meeting ID: "):
+        assert [one.confidence for one in prose(f"{topic}{name}1234-5678-9018\n") if one.confidence != "low"] == []
+    assert [one.confidence for one in prose(f"{topic}本人 1234-5678-9018\n")] == ["medium"]
+
+
+def test_one_field_for_two_numbers() -> None:
+    judged = prose("⑥個人番号［基礎年金番号］ 123456789018　⑦取得年月日 070401\n")
+    assert [one.confidence for one in judged] == ["high"]
