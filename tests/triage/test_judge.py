@@ -506,8 +506,8 @@ def test_a_digit_of_the_label_is_not_one_of_the_number(write: str) -> None:
 
 def test_numbers_that_have_a_name_of_their_own() -> None:
     topic = "個人番号の提出がお済みでない方へのご案内です。\n年末調整の書類は総務部へ。\n"
-    for name in ("Case # ", "お預り番号 ", "Confirmation # ", "Ref. ", "Meeting ID: "):
-        assert [one.confidence for one in prose(f"{topic}{name}1234-5678-9018\n") if one.confidence != "low"] == []
+    for called in ("Case # ", "お預り番号 ", "Confirmation # ", "Ref. ", "Meeting ID: "):
+        assert [one.confidence for one in prose(f"{topic}{called}1234-5678-9018\n") if one.confidence != "low"] == []
     assert [one.confidence for one in prose(f"{topic}本人 1234-5678-9018\n")] == ["medium"]
 
 
