@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -33,7 +35,7 @@ STATES_JA = {
 }
 
 
-def _asked(ask: bool) -> tuple[str, ...]:  # noqa: FBT001 - the value of an option
+def _asked(ask: bool) -> tuple[str, ...]:
     """What is typed at the prompt of `--ask-key`, tried on volumes and documents."""
     if not ask:
         return ()
@@ -69,7 +71,8 @@ AskKeyOption = Annotated[
     typer.Option(
         "--ask-key",
         help=text(
-            "パスワードまたは回復キーを画面で尋ねる(表示・記録しない)", "ask for a password or recovery key (not shown, not recorded)"
+            "パスワードまたは回復キーを画面で尋ねる(表示・記録しない)",
+            "ask for a password or recovery key (not shown, not recorded)",
         ),
     ),
 ]
@@ -198,6 +201,40 @@ def scan(
         int,
         typer.Option("--jobs", min=1, max=256, help=text("並列数(結果は変わらない)", "processes (same result)")),
     ] = os.cpu_count() or 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help=text(
+                "Dask クラスターで走査する(tls://HOST:PORT または tcp://HOST:PORT。要 hozen[cluster])",
+                "scan on a Dask cluster: tls://HOST:PORT or tcp://HOST:PORT (needs hozen[cluster])",
+            ),
+        ),
+    ] = None,
+    worker_image: Annotated[
+        str,
+        typer.Option(
+            "--worker-image",
+            metavar="PATH",
+            help=text(
+                "ワーカーから見たイメージ、またはそのフォルダー(既定: 同じパス)",
+                "path on the workers of the image, or of its folder (default: the same path)",
+            ),
+        ),
+    ] = "",
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option("--tls-ca", metavar="FILE", help=text("tls:// の認証局", "certificate authority for tls://")),
+    ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option("--tls-cert", metavar="FILE", help=text("tls:// の証明書", "certificate for tls://")),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option("--tls-key", metavar="FILE", help=text("tls:// の秘密鍵", "private key for tls://")),
+    ] = None,
     identity: IdentityOption = None,
     resume: Annotated[
         bool,
@@ -241,13 +278,21 @@ def scan(
         )
     outcomes: list[Any] = []
     refused: list[HozenError] = []
-    with case_for(case, images[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened:
+    cluster: Any = contextlib.nullcontext()
+    if scheduler:
+        from triage.cluster import Cluster, ClusterOptions  # noqa: PLC0415 - start-up time
+
+        cluster = Cluster(ClusterOptions(scheduler, worker_image, tls_ca, tls_cert, tls_key))
+    with (
+        cluster as entered,
+        case_for(case, images[0], key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage") as opened,
+    ):
         for number, one in enumerate(images, 1):
             if len(images) > 1:
                 console.notice(f"[{number}/{len(images)}] {one.name}", f"[{number}/{len(images)}] {one.name}")
             try:
                 scanning.check_request(one, rules or [])
-                outcomes.append(scanning.scan(one, opened, options))
+                outcomes.append(scanning.scan(one, opened, replace(options, cluster=entered)))
             except EvidenceError as error:
                 if len(images) == 1:
                     raise

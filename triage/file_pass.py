@@ -240,10 +240,11 @@ def _new_judge() -> Judge:
 class FilePass:
     """The work of one child: opens the image once, then does tasks."""
 
-    def __init__(self, settings: PassSettings) -> None:
+    def __init__(self, settings: PassSettings, image: Image | None = None) -> None:
+        """`image`: the medium where it is open already; else it is opened as `settings` say."""
         self._settings = settings
         recipe = settings.image if isinstance(settings.image, Recipe) else Recipe(settings.image)
-        self._image: Image = recipe.open(threads=1)
+        self._image: Image = recipe.open(threads=1) if image is None else image
         self._volumes, _ = open_volumes(self._image)
         self._filesystems: dict[int, FileSystem] = {}
 

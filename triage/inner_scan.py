@@ -15,7 +15,7 @@ from preserve.inner import in_files
 from triage.evidence_map import walk_inner
 from triage.findings import CoverageLine
 from triage.masking import mask_text
-from triage.medium_scan import MediumResult, scan_medium
+from triage.medium_scan import Crew, MediumResult, scan_medium
 from triage.nested_media import DEEPEST, MOST_MEDIA, drop_what_is_inside
 from triage.scan_state import FOLDER, ScanState
 
@@ -40,7 +40,7 @@ class InnerSettings:
     plan: Plan
     settings: PassSettings
     keys: Keys = field(repr=False)
-    jobs: int
+    crew: Crew
     resume: bool
 
 
@@ -164,7 +164,7 @@ class _InnerScan:
         recipe = evidence.evidence.recipe
         try:
             result = scan_medium(
-                evidence, replace(settings.settings, image=recipe or settings.settings.image), state, jobs=settings.jobs
+                evidence, replace(settings.settings, image=recipe or settings.settings.image), state, settings.crew
             )
         finally:
             state.close()

@@ -16,12 +16,13 @@ import os
 import zipfile
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chain_of_custody import console
+from preserve.checked import piece_digests
 from preserve.image import Range
 from triage.carving import heads
 from triage.raw_hits import Collector
@@ -52,13 +53,18 @@ class MediaRead:
     hits: RawHits
     heads: Sequence[tuple[int, int]] = ()
     """Sectors that begin like a file: (byte of the medium, index into `carving.KINDS`), in order."""
+    digests: bytes = field(default=b"", repr=False)
+    """BLAKE3 of each MiB of the medium, 32 bytes each; empty where they were not asked for."""
 
 
-def read_media(image: Image, state_file: Path | None = None, *, description: str = "") -> MediaRead:
+def read_media(
+    image: Image, state_file: Path | None = None, *, description: str = "", pieces: bool = False
+) -> MediaRead:
     """Read `image` once, from the first byte to the last.
 
-    With a `state_file` the search goes on where that file says it was stopped; the hashes need every byte again. The
-    file holds offsets and classes of hits, never digits. Raises OSError where it cannot be written.
+    `pieces` asks for the digests of the pieces, too. With a `state_file` the search goes on where that file says it was
+    stopped; the hashes need every byte again. The file holds offsets and classes of hits, never digits. Raises OSError
+    where it cannot be written.
     """
     sha256, md5, collector = hashlib.sha256(), hashlib.md5(usedforsecurity=False), Collector()
     search_from = _restore(collector, state_file)
@@ -76,12 +82,17 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
             _save(collector, state_file)
             saved = collector.settled
 
+    def keep_digests(view: memoryview) -> None:
+        digests.append(piece_digests(view))
+
     size = image.size
     ring = deque(memoryview(bytearray(min(BUFFER_BYTES, max(size, 1)))) for _ in range(BUFFERS))
     filling: deque[tuple[int, memoryview, Future[int]]] = deque()
     working: deque[tuple[memoryview, tuple[Future[None], ...]]] = deque()
+    digests: list[bytes] = []
     readers = ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1)), thread_name_prefix="read")
-    hashers = [ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("sha256", "md5", "search")]
+    names = ("sha256", "md5", "search", *(("pieces",) if pieces else ()))
+    hashers = [ThreadPoolExecutor(1, thread_name_prefix=name) for name in names]
     following = 0
     try:
         with console.progress(description or console.text("媒体", "media"), size) as progress:
@@ -94,12 +105,14 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
                 if filling and (filling[0][2].done() or not working):
                     offset, buffer, read = filling.popleft()
                     part = buffer[: read.result()]
-                    started = (
+                    started = [
                         hashers[0].submit(sha256.update, part),
                         hashers[1].submit(md5.update, part),
                         hashers[2].submit(search, part, offset),
-                    )
-                    working.append((buffer, started))
+                    ]
+                    if pieces:
+                        started.append(hashers[3].submit(keep_digests, part))
+                    working.append((buffer, tuple(started)))
                     continue
                 if not working:
                     break
@@ -108,7 +121,7 @@ def read_media(image: Image, state_file: Path | None = None, *, description: str
                     job.result()
                 ring.append(buffer)
                 progress.advance(len(buffer))
-        return MediaRead(sha256.hexdigest(), md5.hexdigest(), collector.finish(), begins)
+        return MediaRead(sha256.hexdigest(), md5.hexdigest(), collector.finish(), begins, b"".join(digests))
     except KeyboardInterrupt:
         hashers[2].shutdown(wait=True, cancel_futures=True)
         if state_file is not None:

@@ -34,6 +34,7 @@ from triage.window_bounds import within_owner
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from triage.cluster import Cluster, ClusterPool
     from triage.evidence_map import EvidenceMap
     from triage.file_pass import AnyTask, PassSettings
     from triage.findings import Finding
@@ -60,16 +61,41 @@ class MediumResult:
     holders: Sequence[int]
 
 
-def scan_medium(evidence: EvidenceMap, settings: PassSettings, state: ScanState, *, jobs: int) -> MediumResult:
-    """Scan a medium. Raises EvidenceError, OSError; what is done is in `state`."""
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who does the units of pass 2: `jobs` children of this process, or the workers of a cluster."""
+
+    jobs: int
+    cluster: Cluster | None = None
+
+    def pool(self, settings: PassSettings, memory_bytes: int) -> Pool[AnyTask, TaskResult, PassSettings] | ClusterPool:
+        """The crew at work on one medium."""
+        if self.cluster is not None and self.cluster.can_do(settings):
+            return self.cluster.pool(settings, memory_bytes)
+        return Pool(start_pass, settings, self.jobs, memory_bytes=memory_bytes)
+
+
+def _read(evidence: EvidenceMap, state: ScanState, crew: Crew) -> MediaRead:
+    """Pass 1 over one medium; workers of a cluster are told what the source holds, piece by piece."""
+    image, ranges = evidence.image, evidence.search_ranges
+    if ranges is not None:
+        return search_parts(image, ranges)
+    is_source = crew.cluster is not None and not evidence.evidence.is_inside
+    media = read_media(image, state.folder / "raw.npz", pieces=is_source)
+    if crew.cluster is not None and is_source:
+        crew.cluster.trust(image.size, media.digests)
+    return media
+
+
+def scan_medium(evidence: EvidenceMap, settings: PassSettings, state: ScanState, crew: Crew) -> MediumResult:
+    """Scan a medium. Raises EvidenceError, OSError, ClusterError; what is done is in `state`."""
     image = evidence.image
-    ranges = evidence.search_ranges
-    media = read_media(image, state.folder / "raw.npz") if ranges is None else search_parts(image, ranges)
+    media = _read(evidence, state, crew)
     located = evidence.extents.locate(media.hits.offsets)
     file_of_hit = evidence.file_numbers(located.entry)
     reads_pictures = settings.ocr != "off" and ocr.is_installed()
     memory = MEMORY_WITH_PICTURES if reads_pictures else MEMORY_LIMIT_BYTES
-    with Pool(start_pass, settings, jobs, memory_bytes=memory) as pool:
+    with crew.pool(settings, memory) as pool:
         first = list(_file_tasks(evidence, settings))
         carved, beyond = _carve_tasks(evidence, media, first[-1].number + 1 if first else 0, pictures=reads_pictures)
         first += carved
@@ -158,7 +184,7 @@ def _window_tasks(number: int, windows: Sequence[Window]) -> Iterator[WindowTask
 
 
 def _run(
-    pool: Pool[AnyTask, TaskResult, PassSettings],
+    pool: Pool[AnyTask, TaskResult, PassSettings] | ClusterPool,
     tasks: Sequence[AnyTask],
     state: ScanState,
     words: str,

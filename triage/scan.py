@@ -29,7 +29,7 @@ from triage import evidence_map, inner_scan, report, scope
 from triage.file_pass import PassSettings
 from triage.findings import numbered, write_lines
 from triage.masking import mask_text
-from triage.medium_scan import scan_medium
+from triage.medium_scan import Crew, scan_medium
 from triage.results import CONFIDENCES
 from triage.scan_state import FOLDER as STATE_FOLDER
 from triage.scan_state import Plan, ScanState
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from chain_of_custody import Case
     from chain_of_custody.jcs import Json
     from preserve.keys import Keys
+    from triage.cluster import Cluster
     from triage.evidence_map import EvidenceMap
     from triage.file_pass import OcrMode
     from triage.findings import CoverageLine, Finding
@@ -62,6 +63,8 @@ class ScanOptions:
     ocr: OcrMode = "auto"
     keys: Keys = field(default=(), repr=False)
     known: KnownFiles | None = None
+    cluster: Cluster | None = None
+    """Whose workers do the units of pass 2 instead of children of this process; entered already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,7 @@ class _Scan:
             "results": os.path.relpath(folder, self.case.path),
             "resumed": self.options.resume,
             "jobs": self.options.jobs,
+            **({"scheduler": self.options.cluster.options.address} if self.options.cluster else {}),
             "rules_sha256": self.rules_digest,
             "known_sha256": self.options.known.sha256 if self.options.known else "",
             "known_mode": self.options.known.mode if self.options.known else "",
@@ -206,12 +210,13 @@ class _Scan:
                     self.options.ocr,
                     self.options.known,
                 )
-                first = scan_medium(evidence, settings, state, jobs=self.options.jobs)
+                crew = Crew(self.options.jobs, self.options.cluster)
+                first = scan_medium(evidence, settings, state, crew)
                 media = inner_scan.scan_inside(
                     evidence,
                     first,
                     state,
-                    inner_scan.InnerSettings(plan, settings, self.options.keys, self.options.jobs, self.options.resume),
+                    inner_scan.InnerSettings(plan, settings, self.options.keys, crew, self.options.resume),
                 )
                 summary, places, outputs = self._write(folder, evidence, media)
             except BaseException:
@@ -339,6 +344,7 @@ class _Scan:
             ],
             "coverage_lines": len(coverage),
             "exit_code": exit_code,
+            **({"cluster": self.options.cluster.to_json()} if self.options.cluster else {}),
             "notes": notes,
         }
 
