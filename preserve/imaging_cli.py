@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chain_of_custody import console
-from chain_of_custody.console import JsonOption, text
+from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import InterruptedRunError, UsageError, VerificationError
 from chain_of_custody.masking import mask_path, mask_text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
+from preserve.identity_option import IdentityOption
 from preserve.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def devices(
         typer.Argument(metavar="[DEVICE]…", help=text("調べる装置(既定: すべて)", "devices to ask (default: all)")),
     ] = None,
     as_json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """List block devices: identity, size, protection, use, partitions, encryption."""
     from preserve.devices import device_info, list_devices
@@ -287,6 +289,7 @@ def image(
     key: KeyOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Make a hashed, verified image of a disk, a USB stick or a file, to one target or several at once."""
     from preserve.acquire import acquire
@@ -456,11 +459,13 @@ def export(
     resume: Annotated[
         bool, typer.Option("--resume", help=text("中断した書き出しの続き", "go on where it stopped"))
     ] = False,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     as_id: AsOption = None,
     key: KeyOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Convert an image to another format (E01, raw), verified by reading back."""
     from preserve.export import export as run
@@ -495,6 +500,7 @@ def wipe_check(
     key: KeyOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Read a whole target medium and prove that it is blank (all zero)."""
     from preserve.wipe import wipe_check as run
@@ -551,11 +557,13 @@ def clone(
         ),
     ] = None,
     hash_: HashOption = None,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     as_id: AsOption = None,
     key: KeyOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Restore an image to a medium, which is overwritten, and verify it by reading back."""
     from preserve.clone import clone as run
@@ -629,7 +637,9 @@ def collect(
     reason: Annotated[
         str,
         typer.Option(
-            "--reason", help=text("物理コピーにできない理由(必須)", "why no physical copy can be made (required)")
+            "--reason",
+            metavar="TEXT",
+            help=text("物理コピーにできない理由(必須)", "why no physical copy can be made (required)"),
         ),
     ] = "",
     item: ItemOption = "",
@@ -638,6 +648,7 @@ def collect(
     key: KeyOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Collect files and folders where no physical copy can be made: archive and manifest with hashes and times."""
     from preserve.collect import collect as run
@@ -701,6 +712,7 @@ def selftest(
     key: KeyOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
+    lang: LangOption = None,
 ) -> None:
     """Check this tool on this machine: read, image and verify a shipped reference image (動作確認)."""
     from preserve.selftest import selftest as run

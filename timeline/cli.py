@@ -11,6 +11,7 @@ import typer
 from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
+from preserve.identity_option import IdentityOption
 from timeline import clock_cli, export_cli, question_cli, usb_cli, view_cli
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def build(
             help=text("暗号化された区画の鍵(1 行に 1 つ)", "keys of encrypted volumes, one a line"),
         ),
     ] = None,
+    identity: IdentityOption = None,
     host: Annotated[
         str, typer.Option("--host", metavar="NAME", help=text("資料の機器の名前", "name of the machine"))
     ] = "",

@@ -53,7 +53,7 @@ class Content:
 
 def scans_of(case: Path) -> list[Path]:
     """Folders of the finished scans of a case."""
-    return sorted(one.parent for one in (case / "scans").glob("*/findings.jsonl"))
+    return sorted({one.parent for one in (case / "scans").glob("*/findings.jsonl*")})
 
 
 def copies(folders: Sequence[Path], *, fewest: int = 2) -> list[Content]:

@@ -12,6 +12,7 @@ from chain_of_custody import console, options
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
+from preserve.identity_option import IdentityOption
 
 KEY_NAME = "pseudonyms.key.age"
 
@@ -91,6 +92,7 @@ def anonymise(
 
 
 def copies(
+    identity: IdentityOption = None,
     case: CaseOption = None,
     all_: Annotated[bool, typer.Option("--all", help=text("1 か所だけの内容も", "contents in one place too"))] = False,
     as_json: JsonOption = False,

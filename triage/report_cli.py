@@ -12,6 +12,7 @@ from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+from preserve.identity_option import IdentityOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -69,10 +70,12 @@ def report(
             help=text("書き出し先(新規)。.html .csv .xlsx .json", "new file: .html .csv .xlsx .json"),
         ),
     ],
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
     passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
     """Write one scan as a page or a table."""
@@ -94,7 +97,7 @@ def report(
     with case_for(
         case or _case_of(scan), None, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage"
     ) as opened:
-        _recorded(opened, "findings", (scan,), out, write)
+        _recorded(opened, "findings", (scan,), out, write, as_json=as_json)
 
 
 def breach_report(
@@ -129,10 +132,12 @@ def breach_report(
             help=text("従う規則の基準と期間(既定: 同梱)", "thresholds and periods (default: those that come along)"),
         ),
     ] = None,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
     passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
     lang: LangOption = None,
 ) -> None:
     """Write the draft."""
@@ -148,7 +153,7 @@ def breach_report(
     with case_for(
         case or _case_of(scans[0]), None, key=key, as_id=as_id, passphrase_file=passphrase_file, tool="triage"
     ) as opened:
-        _recorded(opened, "breach_draft", scans, out, write)
+        _recorded(opened, "breach_draft", scans, out, write, as_json=as_json)
     console.notice(
         "下書きです。提出の前に、問いに答え、弁護士等の確認を受けてください。",
         "A draft: answer its questions and have a lawyer check it before anything is sent.",
@@ -162,6 +167,7 @@ def diff(
         Path | None,
         typer.Option("--out", metavar="FILE", help=text("書き出し先(新規)。.html .json", "new file: .html .json")),
     ] = None,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,
@@ -249,12 +255,15 @@ def _recorded(
     scans: Sequence[Path],
     out: Path,
     write: Callable[[], Mapping[str, str]],
+    *,
+    as_json: bool = False,
 ) -> None:
     """Write a document between its two entries in the ledger: what it was made from, and what came out."""
     from chain_of_custody import FileHash  # noqa: PLC0415 - start-up time
     from chain_of_custody.masking import mask_text  # noqa: PLC0415 - start-up time
 
-    inputs = [(scan, name) for scan in scans for name in _RESULT_FILES if (scan / name).is_file()]
+    names = [one for name in _RESULT_FILES for one in (name, f"{name}.age")]
+    inputs = [(scan, name) for scan in scans for name in names if (scan / name).is_file()]
     body = {
         "form": form,
         "made_from": [mask_text(f"{scan.name}/{name}") for scan, name in inputs],
@@ -263,5 +272,8 @@ def _recorded(
     }
     with case.action("report", body, inputs=[FileHash.of_file(scan / name) for scan, name in inputs]) as action:
         facts = write()
-        action.set_result({"target": mask_text(str(out)), **facts}, outputs=[FileHash.of_file(out)])
+        made = FileHash.of_file(out)
+        action.set_result({"target": mask_text(str(out)), **facts}, outputs=[made])
+    if as_json:
+        console.print_json({"written": mask_text(str(out)), "sha256": made.sha256, "size": made.size, **facts})
     console.notice(f"書き出しました: {out}", f"written: {out}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from chain_of_custody.errors import EvidenceError, UsageError
 from triage.scope import hidden_note, holds_line, of_results
+from triage.sealed_results import exists, open_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -88,7 +89,7 @@ class ScanResults:
         yield from (line for line in self._coverage_lines() if line.get("kind") == "picture")
 
     def _coverage_lines(self) -> Iterator[dict[str, Json]]:
-        if (self.folder / "coverage.jsonl").exists():
+        if exists(self.folder / "coverage.jsonl"):
             for _, line in _lines(self.folder / "coverage.jsonl"):
                 yield line
 
@@ -98,7 +99,7 @@ def open_results(folder: Path) -> ScanResults:
 
     Raises UsageError where there is no `findings.jsonl`, ResultFormatError where `summary.json` cannot be read.
     """
-    if not (folder / "findings.jsonl").is_file():
+    if not exists(folder / "findings.jsonl"):
         raise UsageError(
             f"{folder}: スキャン結果のフォルダーではありません(findings.jsonl がない)",
             f"{folder}: not a folder of scan results (no findings.jsonl)",
@@ -106,7 +107,7 @@ def open_results(folder: Path) -> ScanResults:
             hint_en="give <case>/scans/<n>-<image>",
         )
     try:
-        with (folder / "summary.json").open("rb") as file:
+        with open_result(folder / "summary.json") as file:
             summary = json.loads(file.read(_MAX_LINE_BYTES))
     except FileNotFoundError:
         summary = {}
@@ -128,7 +129,7 @@ def open_results(folder: Path) -> ScanResults:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
     """Number (from 1) and content of each line of a JSON Lines file; empty lines are passed over."""
-    with path.open("rb") as file:
+    with open_result(path) as file:
         number = 0
         while line := file.readline(_MAX_LINE_BYTES):
             number += 1

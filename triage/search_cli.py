@@ -12,6 +12,7 @@ from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for
+from preserve.identity_option import IdentityOption
 
 MOST_PLACES = 20
 
@@ -56,6 +57,7 @@ def search(
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=256, help=text("並列数", "processes"))] = os.cpu_count()
     or 1,
+    identity: IdentityOption = None,
     case: CaseOption = None,
     key: KeyOption = None,
     as_id: AsOption = None,

@@ -19,7 +19,7 @@ import pytest
 from chain_of_custody import init_case
 from chain_of_custody.masking import mask_text
 from chain_of_custody.reading import read_entries
-from preserve import open_image, sealing
+from preserve import age_file, open_image, sealing
 from tests.conftest import needs
 from triage import anonymise
 from triage.cli import main
@@ -307,3 +307,34 @@ def test_the_watch_would_see_it(tmp_path: Path) -> None:
     watch = _Watch((tmp_path,), {one.encode() for one in sample_numbers()})
     watch.look()
     assert [name for name, _ in watch.found] == [str(tmp_path / "a")]
+
+
+def test_findings_that_lie_encrypted_are_read_by_who_has_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The tables of the clear findings and of the encrypted ones are the same bytes; without a key there are none."""
+    case = tmp_path / "case"
+    init_case(case, actor="yamada").close()
+    key = pyrage.x25519.Identity.generate()
+    (tmp_path / "key.txt").write_text(f"{key}\n")
+    line = {"id": "F000001", "confidence": "high", "hmac": "a" * 64, "path": "/a.xlsx", "masked": "********9018"}
+    clear = scan_folder(case, "1-d.E01", [line])
+    (clear.parent / "summary.json").write_text('{"v":1,"case":{"id":"x"}}')
+    assert run(monkeypatch, "report", clear.parent, "--out", tmp_path / "clear.csv", "--case", case) in (0, 3)
+    lock = sealing.Lock((str(key.to_public()),))
+    for name in ("findings.jsonl", "summary.json"):
+        path = clear.parent / name
+        sealing.encrypt(sealing.Job(path, path.with_name(f"{name}.age"), name), lock, tmp_path / "m")
+        path.unlink()
+    arguments = ("report", clear.parent, "--out", tmp_path / "sealed.csv", "--case", case)
+    assert run(monkeypatch, *arguments) == 4
+    assert not (tmp_path / "sealed.csv").exists()
+    with age_file.offered([]):
+        assert run(monkeypatch, *arguments, "--identity", tmp_path / "key.txt") in (0, 3)
+    assert (tmp_path / "sealed.csv").read_bytes() == (tmp_path / "clear.csv").read_bytes()
+    assert b"/a.xlsx" in (tmp_path / "clear.csv").read_bytes()
+    capsys.readouterr()
+    assert run(monkeypatch, "copies", "--case", case, "--all") == 4
+    begin = [entry for entry in read_entries(case) if entry.type == "report.begin"][-1]
+    assert "1-d.E01/findings.jsonl.age" in begin.body["made_from"]
+    assert not [one for one in case.rglob("*") if one.is_file() and b"/a.xlsx" in one.read_bytes()]
