@@ -88,7 +88,7 @@ def _pdf(case: Case, target: Path) -> Path:
 def redact(
     seqs: Annotated[list[int], typer.Argument(metavar="ENTRY…", help=text("項番号", "numbers of entries"))],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help=text("写しの出力先", "folder of the copy"))],
-    why: Annotated[str, typer.Option("--why", help=text("理由", "why"))],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help=text("理由", "why"))],
     *,
     work: options.Work,
 ) -> None:

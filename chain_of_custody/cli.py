@@ -249,7 +249,9 @@ def log(
         list[str] | None,
         typer.Option("--type", help=text("この種別だけ(scan または scan.end。複数可)", "only this type (repeatable)")),
     ] = None,
-    item: Annotated[str | None, typer.Option("--item", help=text("この対象物だけ", "only this item"))] = None,
+    item: Annotated[
+        str | None, typer.Option("--item", metavar="ID", help=text("この対象物だけ", "only this item"))
+    ] = None,
     actor: Annotated[str | None, typer.Option("--actor", help=text("この人だけ", "only this person"))] = None,
     since: Annotated[str | None, typer.Option("--since", help=text("この時刻以後", "not before this time"))] = None,
     until: Annotated[str | None, typer.Option("--until", help=text("この時刻以前", "not after this time"))] = None,

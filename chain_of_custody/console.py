@@ -37,7 +37,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from chain_of_custody.errors import HozenError, Language
+from chain_of_custody.errors import HozenError, Language, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -54,6 +54,8 @@ EXIT_WRITE = 5
 EXIT_FAULT = 70
 """The program itself failed (sysexits.h: EX_SOFTWARE); never confused with a verdict on evidence."""
 EXIT_INTERRUPTED = 130
+FILE_COLUMNS = 240
+"""Width of tables that go into a file or a pipe, in characters."""
 
 
 def _language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> Language:
@@ -76,6 +78,11 @@ def _language_of(arguments: Sequence[str], environment: Mapping[str, str]) -> La
         return "ja" if (locale.getlocale()[0] or "").lower().startswith("ja") else "en"
     return "en"
 
+
+_USAGE_ERRORS: tuple[type[Exception], ...] = tuple(
+    one for one in typer.BadParameter.__mro__ if one.__name__ in ("UsageError", "ClickException")
+)
+"""What the parser of the command line raises; typer brings its own copy of click and names only this one of them."""
 
 _language: Language = _language_of(sys.argv[1:], os.environ)
 
@@ -119,7 +126,10 @@ JsonOption = Annotated[
 
 def out_console() -> Console:
     """A rich console on standard output, made now so that redirection in tests is seen."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    is_terminal = sys.stdout.isatty()
+    # Tables in a file or a pipe keep a row on one line; nobody sees their edge.
+    width = None if is_terminal or os.environ.get("COLUMNS") else FILE_COLUMNS
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not is_terminal, width=width)
 
 
 def error_console() -> Console:
@@ -203,7 +213,7 @@ def _without_language(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
-def run(app: Callable[[], Any]) -> NoReturn:
+def run(app: Callable[..., Any]) -> NoReturn:
     """Run a typer application as a program: errors become messages and exit codes, Ctrl-C and SIGTERM exit 130."""
     stopped = False
 
@@ -222,9 +232,15 @@ def run(app: Callable[[], Any]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     sys.argv[1:] = _without_language(sys.argv[1:])
     try:
-        app()
+        # Not standalone: errors of usage are told in the same form and language as all others.
+        code = app(standalone_mode=False)
     except HozenError as error:
         fail(error, as_json="--json" in sys.argv)
+    except _USAGE_ERRORS as error:
+        _fail_usage(error, as_json="--json" in sys.argv)
+    except typer.Abort:
+        notice("中断しました。", "Interrupted.")
+        sys.exit(EXIT_INTERRUPTED)
     except KeyboardInterrupt:
         notice("中断しました。", "Interrupted.")
         sys.exit(EXIT_INTERRUPTED)
@@ -244,7 +260,57 @@ def run(app: Callable[[], Any]) -> NoReturn:
             sys.exit(EXIT_FAULT)
         notice("中断しました。", "Interrupted.")
         sys.exit(EXIT_INTERRUPTED)
-    sys.exit(EXIT_OK)
+    sys.exit(code if isinstance(code, int) else EXIT_OK)
+
+
+def _fail_usage(error: Any, *, as_json: bool) -> NoReturn:  # noqa: ANN401 - the parser's own class has no public name
+    """Say what is wrong with the command line, and which help tells more; exit code 2."""
+    name = type(error).__name__
+    if name == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(EXIT_USAGE)
+    english = error.format_message()
+    japanese = english
+    if name == "NoSuchOption":
+        japanese = f"そのオプションはありません: {error.option_name}"
+        near = ", ".join(sorted(error.possibilities or ()))
+        japanese += f"({near} のことですか)" if near else ""
+    elif name == "MissingParameter":
+        japanese = f"指定が足りません: {_parameter_name(error)}"
+    elif name == "BadParameter":
+        japanese = f"{_parameter_name(error)} の値が正しくありません: {_in_japanese(error.message)}"
+    elif english.startswith("No such command"):
+        japanese = f"そのコマンドはありません: {english.partition(chr(39))[2].partition(chr(39))[0]}"
+    elif english.startswith("Got unexpected extra argument"):
+        japanese = f"余分な引数があります: {english.rpartition('(')[2].rstrip(').')}"
+    elif "requires an argument" in english:
+        japanese = f"値が要ります: {getattr(error, 'option_name', '')}"
+    context = getattr(error, "ctx", None)
+    command = f"{context.command_path if context is not None else Path(sys.argv[0]).name} --help"
+    fail(UsageError(japanese, english, hint_ja=command, hint_en=command), as_json=as_json)
+
+
+def _parameter_name(error: Any) -> str:  # noqa: ANN401 - see above
+    """The option or argument that an error is about, as it is typed."""
+    if error.param is None:
+        return str(error.param_hint or "")
+    name = error.param.opts[0]
+    return str(name if name.startswith("-") else error.param.metavar or error.param.human_readable_name)
+
+
+_COERCION = (
+    ("valid integer", "整数を指定してください"),
+    ("greater than or equal to", "小さすぎます(最小 {})"),
+    ("less than or equal to", "大きすぎます(最大 {})"),
+)
+
+
+def _in_japanese(message: str) -> str:
+    """What is wrong with a value; the parser says it in English."""
+    for words, japanese in _COERCION:
+        if words in message:
+            return japanese.format(message.rpartition(" ")[2])
+    return message
 
 
 def _report_fault(error: BaseException) -> None:

@@ -295,7 +295,7 @@ def keys_rotate(
 @options.signing
 def keys_revoke(
     person_id: Annotated[str, typer.Argument(metavar="ID", help=text("その人の ID", "id of the person"))],
-    reason: Annotated[str, typer.Option("--reason", help=text("理由", "why"))],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=text("理由", "why"))],
     since: Annotated[
         str | None,
         typer.Option("--since", help=text("この時刻以後を信用しない(既定: 今)", "not trusted since (default: now)")),

@@ -74,9 +74,11 @@ def _say(entry: Entry, ja: str, en: str, *, as_json: bool, **more: Any) -> None:
 @options.signing
 def offer(
     to: Annotated[str, typer.Option("--to", metavar="ID", help=text("受け取る人", "who receives"))],
-    reason: Annotated[str, typer.Option("--reason", help=text("理由", "why"))],
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help=text("理由", "why"))],
     files: FilesOption = None,
-    item: Annotated[str | None, typer.Option("--item", help=text("対象物番号", "number of the item"))] = None,
+    item: Annotated[
+        str | None, typer.Option("--item", metavar="ID", help=text("対象物番号", "number of the item"))
+    ] = None,
     place: PlaceOption = "",
     state: StateOption = "",
     *,

@@ -654,6 +654,8 @@ def verify_case(
         raise CaseNotFoundError(
             f"事案フォルダーではありません(ledger.jsonl なし): {case}",
             f"not a case (no ledger.jsonl): {case}",
+            hint_ja="--case で事案フォルダーを指定するか、custody init DIR で作ってください",
+            hint_en="name the folder of a case with --case, or make one with custody init DIR",
         )
     try:
         related = Related(case, against, images, tsa_roots)

@@ -184,7 +184,9 @@ def decrypt(
     identity: Annotated[
         list[Path] | None,
         typer.Option(
-            "--identity", metavar="FILE", help=text("age または OpenSSH の鍵(複数可)", "key file (repeatable)")
+            "--identity",
+            metavar="FILE",
+            help=text("復号する鍵: age または OpenSSH(複数可)", "key that decrypts: age or OpenSSH (repeatable)"),
         ),
     ] = None,
     secret: SecretOption = False,
