@@ -1,4 +1,4 @@
-r"""Memory of Windows in files: `hiberfil.sys` with its compressed parts, `pagefile.sys` and `swapfile.sys`.
+r"""Memory of Windows in files: `hiberfil.sys` with its compressed parts, page files, dumps.
 
 - Windows XP to 7: blocks that begin with `\x81\x81xpress`, packed with plain LZXPRESS.
 - Windows 8 to 11: compression sets, one behind the other from the beginning of a page on: four bytes (number of
@@ -35,6 +35,7 @@ BYTES_PER_SECOND = 8 << 20
 _SET_PAGES = 16
 _BLOCK = 1 << 20
 _NAMES = frozenset(("pagefile.sys", "swapfile.sys"))
+_ENDINGS = (".vmem", ".mem", ".dmp")
 _HEADS = (b"hibr", b"wake", b"rstr", b"horm", bytes(4))
 
 
@@ -46,8 +47,9 @@ def is_hibernation(head: bytes, name: str) -> bool:
 
 
 def matches(head: bytes, name: str, _size: int) -> bool:
-    """A hibernation file, or the name of a page file."""
-    return is_hibernation(head, name) or name.lower() in _NAMES
+    """A hibernation file, or the name of a page file or a memory dump."""
+    lower = name.lower()
+    return is_hibernation(head, name) or lower in _NAMES or lower.endswith(_ENDINGS)
 
 
 class _Set(NamedTuple):

@@ -91,6 +91,7 @@ def test_what_is_no_set_is_said():
 def test_another_file_of_that_beginning_is_none():
     assert not memory_files.matches(b"hibr" + bytes(99), "other.sys", 103)
     assert memory_files.matches(bytes(99), "PAGEFILE.SYS", 99)
+    assert memory_files.matches(bytes(99), "memory.dmp", 99)
 
 
 def test_compressed_pages_in_a_page_file():
