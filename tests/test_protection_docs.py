@@ -17,7 +17,7 @@ PAGE = (ROOT / "docs" / "protection.md").read_text(encoding="utf-8")
 PROGRAM = "import sys; sys.path.insert(0, {root!r}); from {package}.cli import main; main()"
 PACKAGES = {"custody": "chain_of_custody", "preserve": "preserve", "triage": "triage"}
 # What a command ends with, where it is not 0: 3 is “a part could not be read” of the sample, 5 a refusal.
-CODES = {"preserve info": (0, 3), "triage scan": (3,)}
+CODES = {"preserve info": (0, 3), "triage scan": (3,), "triage search": (0, 3)}
 
 
 @needs("ssh-keygen")
@@ -46,3 +46,17 @@ def test_both_languages_have_the_same_measures() -> None:
     others = [re.findall(r"C\d+", line.split("|")[1]) for line in japanese.splitlines() if line.startswith("| C")]
     assert rows == others
     assert {int(one[1:]) for row in rows for one in row} == set(range(1, 16)) - {4}
+
+
+def test_the_attacks_of_both_pages_are_the_same_and_their_tests_exist() -> None:
+    japanese = (ROOT / "docs" / "protection.ja.md").read_text(encoding="utf-8")
+    english = PAGE.partition("## Attacks")[2].partition("## What only")[0]
+    names = set(re.findall(r"`(test_\w+\.py)`", english))
+    assert len(names) > 6
+    known = {one.name for one in (ROOT / "tests").rglob("test_*.py")}
+    assert names <= known
+    rows = [line for line in english.splitlines() if line.startswith("| ")][1:]
+    others = [
+        line for line in japanese.partition("## 攻撃")[2].partition("## 暗号化")[0].splitlines() if line[:2] == "| "
+    ]
+    assert len(rows) == len(others[1:])
