@@ -14,7 +14,17 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from chain_of_custody import clock, entries, exhibits, guideline, incident, ledger, report_facts, statements
+from chain_of_custody import (
+    clock,
+    entries,
+    exhibits,
+    guideline,
+    incident,
+    ledger,
+    report_clocks,
+    report_facts,
+    statements,
+)
 from chain_of_custody.case import PROTECTION_TEXT
 from chain_of_custody.entries import FileHash
 from chain_of_custody.errors import LedgerError, TargetError
@@ -131,7 +141,7 @@ _LIMITS = (
         "This page proves its data, not itself: verify with verify.sh or custody verify too.",
     ),
     (
-        "画像そのものは含まれません。画像のハッシュを計算し直し、上の表と比べてください。",
+        "イメージそのものは含まれません。イメージのハッシュを計算し直し、上の表と比べてください。",
         "Images are not in this page: hash them again and compare with the table.",
     ),
 )
@@ -197,7 +207,7 @@ def page(
         ("facts", "事案", "Case"),
         ("incident", "事案の分類と経過", "The incident: class and course"),
         ("people", "人と鍵", "People and keys"),
-        ("images", "画像・検証とハッシュ", "Images, verifications, hashes"),
+        ("images", "イメージ・検証とハッシュ", "Images, verifications, hashes"),
         ("checkpoints", "チェックポイントとタイムスタンプ", "Checkpoints and time stamps"),
         ("anomalies", "異常・拒否・失敗", "Anomalies, refusals, failures"),
         ("gaps", "保管者のいない期間", "Spans without a custodian"),
@@ -234,7 +244,9 @@ def page(
     }</p></noscript>
 <nav>{links}<a href="#s-limits">{words("検証で分からないこと", "What verification cannot show")}</a></nav>
 <div id="made"></div>
-{bodies}<h2 id="s-limits">{words("検証で分からないこと", "What verification cannot show")}</h2>
+{bodies}{report_clocks.section(lines, language)}<h2 id="s-limits">{
+        words("検証で分からないこと", "What verification cannot show")
+    }</h2>
 <ul>{limits}</ul>
 <script type="application/json" id="texts">{_embedded(_texts(language))}</script>
 <script type="application/json" id="verification">{_embedded(found)}</script>

@@ -491,10 +491,12 @@ def _solve_in_case(
             if out is not None:
                 write_result(solution, out)
                 outputs.append(_hash(out))
+            pages = _write_pages(solution, home / "clocks", outputs)
             clocks: dict[str, Json] = {}
             for name, view in solution.main.views.items():
                 found = offset_range(solution, view)
                 clocks[name] = {
+                    **pages.get(name, {}),
                     "offset_low_s": "unknown" if found is None else f"{found[0]:.3f}",
                     "offset_high_s": "unknown" if found is None else f"{found[1]:.3f}",
                     "held_right": view.answer is None,
@@ -505,6 +507,47 @@ def _solve_in_case(
         found_signs = [*signs(solution), *store_signs(store)]
     _say_problems(made.case.problems)
     _print_solution(solution, found_signs, as_json=as_json, more={"corrections": str(home), **counts})
+
+
+MOST_PAGES = 50
+
+
+def _write_pages(solution: Solution, folder: Path, outputs: list[FileHash]) -> dict[str, dict[str, Json]]:
+    """A page for each clock that was estimated, in the case folder (earlier ones, which are derived, are replaced).
+
+    Returns what the ledger says of each: the sentence in both languages, the page's place and SHA-256.
+    """
+    from chain_of_custody.errors import TargetError  # noqa: PLC0415
+    from chain_of_custody.masking import mask_text  # noqa: PLC0415
+    from timeline.clocks.clock_page import page  # noqa: PLC0415
+    from timeline.clocks.wording import court_sentence  # noqa: PLC0415
+
+    names = [name for name, view in solution.main.views.items() if view.answer is not None]
+    if len(names) > MOST_PAGES:
+        console.notice(
+            f"時計が {len(names)} あるため、ページは最初の {MOST_PAGES} に限ります(ほかは clock explain --html)",
+            f"{len(names)} clocks: pages of the first {MOST_PAGES} alone (clock explain --html writes the others)",
+        )
+    found: dict[str, dict[str, Json]] = {}
+    try:
+        folder.mkdir(exist_ok=True)
+        for number, name in enumerate(names[:MOST_PAGES], 1):
+            path = folder / f"{number:03d}.html"
+            temporary = folder / f".{number:03d}.new"
+            temporary.write_text(page(solution, name, console.language()), encoding="utf-8")
+            temporary.replace(path)
+            outputs.append(_hash(path))
+            found[name] = {
+                "sentence_ja": mask_text(court_sentence(solution, name, "ja")),
+                "sentence_en": mask_text(court_sentence(solution, name, "en")),
+                "page": f"timeline/clocks/{path.name}",
+                "sha256": outputs[-1].sha256,
+            }
+    except OSError as error:
+        raise TargetError(
+            f"書けません: {folder}: {error.strerror}", f"cannot write to {folder}: {error.strerror}"
+        ) from error
+    return found
 
 
 def _print_solution(solution: Solution, found: Sequence[Sign], *, as_json: bool, more: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The commands, as the pages show them: outside a case, and on the timeline of a case."""
 
 import csv
+import hashlib
 import json
 import re
 import shlex
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from chain_of_custody import open_case
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
+from chain_of_custody.report import write_html
+from chain_of_custody.report_clocks import clock_lines, section
 from tests.timeline.clocks.simulated import clock_cases, documents
 from timeline import cli
 
@@ -186,3 +190,20 @@ def test_exports_carry_both_times(case, tmp_path, monkeypatch, form):
     known = [one for one in rows if one["corrected_status"] == "estimated"]
     assert len(known) > 300
     assert all(float(one["correction_width_s"]) > 0 for one in known)
+
+
+def test_the_page_of_a_clock_is_reached_from_the_report(case, tmp_path, monkeypatch):
+    """The report reads the ledger alone: the sentence, the page's place in the case folder, and its SHA-256."""
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    run("clock", "solve", "--case", case[0])
+    page = case[0] / "timeline" / "clocks" / "001.html"
+    digest = hashlib.sha256(page.read_bytes()).hexdigest()
+    with open_case(case[0], tool="custody") as opened:
+        write_html(opened, tmp_path / "report.html", "ja")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert f"<td>timeline/clocks/001.html<br><code>{digest}</code></td>" in text
+    assert "時計「host:PC01」は当該期間" in text
+    (line,) = (one for one in clock_lines((case[0] / "ledger.jsonl").read_bytes()) if one.name == "host:PC01")
+    assert line.sentence_en.startswith("Clock “host:PC01” was")
+    # Another set of bytes: neither entries that are none, nor estimates without sentences, make a section.
+    assert section(b'{"type":"clock.end"\n{"type":"clock.end","body":{"clocks":[1]}}\n[]\n', "en") == ""
