@@ -77,6 +77,8 @@ class QcowImage(VirtualDisk):
         self.snapshots = self._list_snapshots(head) if self.version > 1 else ()
         if snapshot is not None:
             chosen = self.snapshots[snapshot]
+            # The list is that of the disk as it is now: the state it had then is not asked for its own.
+            self.snapshots = ()
             self._l1_at, self._l1_count, self._size = chosen.table, chosen.count, chosen.size or size
         where, length = struct.unpack_from(">QI", head, 8)
         if where and 0 < length <= 1023:

@@ -188,3 +188,17 @@ def test_where_a_file_in_the_recycle_bin_came_from(tmp_path):
         LOCKED[-4:]: None,
     }
     assert "名簿.csv" in (results / "report.html").read_text(encoding="utf-8")
+
+
+@needs("qemu-img", "qemu-io", "mkfs.vfat", "mcopy")
+def test_what_only_a_snapshot_of_a_virtual_disk_still_holds(tmp_path):
+    before = volume(tmp_path, "before.fat", {"/名簿.txt": text(OLD)}).read_bytes()
+    disk = tmp_path / "vm.qcow2"
+    run("qemu-img", "convert", "-f", "raw", "-O", "qcow2", tmp_path / "before.fat", disk)
+    run("qemu-img", "snapshot", "-c", "朝", disk)
+    # The number is overwritten in the live disk, byte for byte.
+    at = before.index(OLD.encode())
+    run("qemu-io", "-f", "qcow2", "-c", f"write -P 0x30 {at} 12", disk)
+    done, results, found = scan(disk, tmp_path)
+    assert found == {(OLD[-4:], "qcow2:vm.qcow2|snapshot:1|fat12:/名簿.txt", "snapshot", "high")}, done.stderr
+    assert [one["kind"] for one in json.loads((results / "summary.json").read_text())["media"]] == ["qcow2"]
