@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from chain_of_custody.errors import Language
     from timeline.store import Store
 
+MOST_ON_A_PAGE = 2000
+"""Rows up to the end of a page that is found by few columns first."""
+_ROUNDING_NS = 1_000_000
+"""More than the arithmetic of a band can be off."""
 ORDER = "time_ns NULLS LAST, source_id, row"
 _COLUMNS = ", ".join(f'"{name}"' for name in EVENT_COLUMNS)
 
@@ -62,9 +66,99 @@ def corrected_events(
         order = f"earliest_ns {way} NULLS LAST, latest_ns {way}, source_id {way}, row {way}"
     names = (*EVENT_COLUMNS, *CORRECTED_COLUMNS)
     shown = ", ".join(f'"{name}"' for name in names)
-    sql = f"SELECT {shown} FROM events_corrected WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
-    for row in store.rows(sql, [*values, limit, offset]):
+    page = None
+    if limit + offset <= MOST_ON_A_PAGE:
+        # The page is found by the few columns that decide it, as in `events`; only its rows are read in full.
+        find = _page_by_corrected if by_corrected else _page
+        page = find(store, (condition, values), wanted, order=order, rows=(limit, offset), backward=newest_first)
+    if page is None:
+        sql = f"SELECT {shown} FROM events_corrected WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+        found = store.rows(sql, [*values, limit, offset])
+    elif page:
+        times_ns = [one[2] for one in page if one[2] is not None]
+        between = f"time_ns BETWEEN {min(times_ns)} AND {max(times_ns)}" if times_ns else "false"
+        without = " OR time_ns IS NULL" if len(times_ns) < len(page) else ""
+        listed = ", ".join(f"({source}, {row})" for source, row, *_ in page)
+        found = store.rows(
+            f"SELECT {shown} FROM events_corrected WHERE ({between}{without}) AND (source_id, row) IN ({listed}) "
+            f"ORDER BY {order}"
+        )
+    else:
+        return
+    for row in found:
         yield dict(zip(names, row, strict=True))
+
+
+def _page(
+    store: Store,
+    condition: tuple[str, list[Any]],
+    wanted: Filter,
+    *,
+    order: str,
+    rows: tuple[int, int],
+    backward: bool,
+) -> list[tuple[Any, ...]]:
+    """(source_id, row, time_ns) of the events of a page in order of their recorded times."""
+    del wanted, backward
+    sql = f"SELECT source_id, row, time_ns FROM events WHERE {condition[0]} ORDER BY {order} LIMIT ? OFFSET ?"
+    return list(store.rows(sql, [*condition[1], *rows]))
+
+
+def _page_by_corrected(
+    store: Store,
+    condition: tuple[str, list[Any]],
+    wanted: Filter,
+    *,
+    order: str,
+    rows: tuple[int, int],
+    backward: bool,
+) -> list[tuple[Any, ...]] | None:
+    """(source_id, row, time_ns, earliest_ns) of the events of a page in order of their earliest true times.
+
+    No clock is further off than its bands say, so beyond some recorded time no event can belong to the page: only those
+    before it are corrected, and those with a correction of their own. None where that does not decide the page.
+    """
+    limit, offset = rows
+    (least, most) = next(
+        store.rows(
+            "SELECT min(least(high_from_ns, high_to_ns)), max(greatest(high_from_ns, high_to_ns)) "
+            "FROM correction_lines WHERE status = 'estimated'"
+        )
+    )
+    if least is None:
+        return None
+    least, most = int(least) - _ROUNDING_NS, int(most) + _ROUNDING_NS
+    near, values = replace(wanted, first_ns=None, last_ns=None).condition()
+    edge = wanted.last_ns if backward else wanted.first_ns
+    if edge is not None:
+        near, values = f"{near} AND time_ns {'<' if backward else '>='} ?", [*values, edge]
+    reached = next(
+        store.rows(
+            f"SELECT {'min' if backward else 'max'}(time_ns), count(*) FROM (SELECT time_ns FROM events WHERE {near} "
+            "AND clock IN (SELECT clock FROM correction_lines WHERE status = 'estimated') AND time_ns IS NOT NULL "
+            f"ORDER BY time_ns {'DESC' if backward else 'ASC'} LIMIT ?)",
+            [*values, limit + offset],
+        )
+    )
+    if reached[1] < limit + offset:
+        return None
+    bound = int(reached[0]) - (most - least) if backward else int(reached[0]) + most - least
+    bound = max(INT64_MIN, min(INT64_MAX, bound))
+    sql = (
+        "SELECT source_id, row, time_ns, earliest_ns FROM events_corrected "
+        f"WHERE ({condition[0]}) AND (time_ns {'>=' if backward else '<='} ? "
+        "OR (source_id, row) IN (SELECT (source_id, row) FROM corrected_events)) "
+        f"ORDER BY {order} LIMIT ?"
+    )
+    own = next(store.rows("SELECT count(*) FROM corrected_events"))[0]
+    if not own:
+        sql = sql.replace("OR (source_id, row) IN (SELECT (source_id, row) FROM corrected_events)", "")
+    found = list(store.rows(sql, [*condition[1], bound, limit + offset]))
+    last = found[-1][3] if len(found) == limit + offset else None
+    # An event left out was read beyond the bound: its earliest time lies beyond that of the last of the page.
+    if last is None or (last <= bound - least if backward else last >= bound - most):
+        return None
+    return found[offset:]
 
 
 def corrected_of(store: Store, names: Sequence[str]) -> dict[str, tuple[int, int]]:
