@@ -77,6 +77,7 @@ README_NAME = "README-検証.txt"
 SIGNERS_NAME = "allowed_signers"
 REVOKED_NAME = "revoked_keys"
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"[0-9a-f]{32,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +342,15 @@ class Case:
         `details/<sha256>.json` with a salt. Raises LedgerError when the ledger cannot be written, UsageError when the
         type, the body or the role does not fit.
         """
-        draft = _Draft(type, dict(body), item, tuple(inputs), tuple(outputs), src, self._write_details(details))
+        draft = _Draft(
+            type,
+            _masked_texts(body) if src == "typed" else dict(body),
+            mask_text(item) if item is not None else None,
+            tuple(inputs),
+            tuple(outputs),
+            src,
+            self._write_details(details),
+        )
         return self._append(draft)
 
     @contextmanager
@@ -548,6 +557,11 @@ class Case:
 
         Raises UsageError when id or key are listed already.
         """
+        if mask_text(person.id) != person.id:
+            raise UsageError(
+                f"ID にマイナンバーは使えません: {mask_text(person.id)}",
+                f"an id must not hold a My Number: {mask_text(person.id)}",
+            )
         self.permit("key.add")
         try:
             probe = self.people()
@@ -733,6 +747,22 @@ class Case:
         self._ledger.append(make)
 
 
+def _masked_texts(body: Mapping[str, Json]) -> dict[str, Json]:
+    """What a person typed, without My Numbers. Hashes and counts of nanoseconds are no texts and stay as they are."""
+
+    def masked(name: str, value: Json) -> Json:
+        if isinstance(value, str):
+            exempt = name.endswith("_ns") or _HASH.fullmatch(value) is not None
+            return value if exempt else mask_text(value)
+        if isinstance(value, dict):
+            return {key: masked(key, one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [masked(name, one) for one in value]
+        return value
+
+    return {name: masked(name, value) for name, value in body.items()}
+
+
 @dataclass(frozen=True, slots=True)
 class _Draft:
     """An entry without the members that only the moment of writing gives."""
@@ -876,10 +906,10 @@ def init_case(
     LedgerError when it cannot be written, KeyAccessError.
     """
     actor = actor if actor is not None else operator_key.default_person_id()
-    if not entries.valid_person_id(actor):
+    if not entries.valid_person_id(actor) or mask_text(actor) != actor:
         raise UsageError(
-            f"使えない ID です: {actor}",
-            f"not usable as an id: {actor}",
+            f"使えない ID です: {mask_text(actor)}",
+            f"not usable as an id: {mask_text(actor)}",
             hint_ja="空白と * ? ! , \" ' \\ { } # を含まない 64 文字以内にしてください",
             hint_en="use at most 64 characters, no blanks, none of * ? ! , \" ' \\ { } #",
         )
@@ -969,7 +999,7 @@ def _write_new_case(
         "auth": session.auth,
         "sig": session.sig,
         "case_id": case_id,
-        "origin": origin if origin is not None else f"hozen.invalid/case/{case_id}",
+        "origin": mask_text(origin) if origin is not None else f"hozen.invalid/case/{case_id}",
         "people": [person_to_json(Person(actor, role, signer.public_line, age=age))],
         "policy": dict(policy),
         "secret_check": secret.commitment(value),
@@ -1101,7 +1131,7 @@ def find_case(option: Path | None, evidence: Path | None, *, cwd: Path | None = 
             raise UsageError(
                 f"{evidence} は別の事案 {holder} の中にあります(選ばれた事案: {chosen})",
                 f"{evidence} lies inside another case, {holder} (the chosen case: {chosen})",
-                hint_ja=f"--case {holder} を指定するか、画像を外へ写してください",
+                hint_ja=f"--case {holder} を指定するか、イメージを外へ写してください",
                 hint_en=f"give --case {holder}, or copy the image out of it",
             )
     return chosen, not (chosen / ledger.LEDGER_NAME).is_file()

@@ -49,7 +49,9 @@ def checkpoint(
         )
         return
     out = console.out_console()
-    out.print(text(f"チェックポイント: {path}", f"checkpoint: {path}"), markup=False)
+    out.print(
+        text(f"チェックポイント: {console.mask_path(path)}", f"checkpoint: {console.mask_path(path)}"), markup=False
+    )
     out.print(text(f"  第 {made.size} 項まで", f"  {made.size} entries"), markup=False)
     out.print(f"  root {made.root.hex()}", markup=False)
     if needs_witness:
@@ -240,7 +242,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "checkpoint",
         **command_help(
-            "台帳のここまでを固定するチェックポイントを作り、署名します。画像の完成、受渡し、報告のたびに作ります。",
+            "台帳のここまでを固定するチェックポイントを作り、署名します。イメージの完成、受渡し、報告のたびに作ります。",
             "Fix the ledger so far in a signed checkpoint: after each image, transfer and report.",
             "custody checkpoint",
             "custody checkpoint --case 2026-017 --json",

@@ -262,8 +262,11 @@ def log(
     """Show the ledger."""
     from collections import deque  # noqa: PLC0415
 
+    from chain_of_custody.masking import mask_text  # noqa: PLC0415 - `--help` needs none of it
     from chain_of_custody.reading import read_entries  # noqa: PLC0415
 
+    # As it stands in the ledger.
+    item = mask_text(item) if item is not None else None
     wanted = _wanted(types or [], item, actor, since, until)
     chosen = (entry for entry in read_entries(_case_folder(folder, case)) if wanted(entry))
     shown = deque(chosen, last) if last is not None else chosen
@@ -377,7 +380,7 @@ def verify(
             "--images",
             metavar="DIR",
             help=text(
-                "このフォルダーの画像などを読み直してハッシュを比べる(複数可)", "hash files here again (repeatable)"
+                "このフォルダーのイメージなどを読み直してハッシュを比べる(複数可)", "hash files here again (repeatable)"
             ),
         ),
     ] = None,

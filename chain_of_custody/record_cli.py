@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 SHORT_TEXT = 500
 """Notes longer than this many characters are kept in `details/`."""
 
+
+def _as_in_the_ledger(item: str | None) -> str | None:
+    from chain_of_custody.masking import mask_text  # noqa: PLC0415 - `--help` needs none of it
+
+    return mask_text(item) if item is not None else None
+
+
 ItemOption = Annotated[
     str | None,
-    typer.Option("--item", metavar="ID", help=text("対象物番号", "number of the item")),
+    typer.Option("--item", metavar="ID", help=text("対象物番号", "number of the item"), callback=_as_in_the_ledger),
 ]
 
 
@@ -114,7 +121,7 @@ def record(
         typer.Option(
             "--ntp",
             metavar="SERVER",
-            help=text("examiner_clock: 時刻サーバと比べる", "examiner_clock: compare with a time server"),
+            help=text("examiner_clock: 時刻サーバーと比べる", "examiner_clock: compare with a time server"),
         ),
     ] = None,
     show_kinds: Annotated[bool, typer.Option("--list", help=text("種類と項目の一覧", "list kinds and fields"))] = False,

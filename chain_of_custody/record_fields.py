@@ -136,7 +136,7 @@ FIELDS: Mapping[str, tuple[Field, ...]] = {
     ),
     "item": (
         _need("kind", "種別", "kind"),
-        _text("maker", "メーカ", "maker"),
+        _text("maker", "メーカー", "maker"),
         _code("model", "型番", "model"),
         _code("serial", "製造番号", "serial number"),
         _code("capacity", "容量", "capacity"),

@@ -747,7 +747,7 @@ class Related:
                     "unknown",
                     "image_missing",
                     seq,
-                    f"画像(SHA-256 {file.sha256[:16]}…)が見つからず、確かめられません",
+                    f"イメージ(SHA-256 {file.sha256[:16]}…)が見つからず、確かめられません",
                     f"the image with SHA-256 {file.sha256[:16]}… was not found, so it was not checked",
                 )
         result.hashed_files = len(found)

@@ -69,7 +69,7 @@ LIMITS: tuple[tuple[str, str], ...] = (
         "What was added to the ledger after this document was made is not in it.",
     ),
     (
-        "画像・写真・詳細(details)そのものは含まれません。画像はハッシュを計算し直し、上の表と比べてください。",
+        "イメージ・写真・詳細(details)そのものは含まれません。イメージはハッシュを計算し直し、上の表と比べてください。",
         "Images, photographs and details are not enclosed: hash the images again and compare with the table.",
     ),
     (
@@ -156,7 +156,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "No first sign, report or step of isolation is recorded.",
     ),
     "h_people": ("人と鍵", "People and keys"),
-    "h_images": ("画像・検証とハッシュ", "Images, verifications, hashes"),
+    "h_images": ("イメージ・検証とハッシュ", "Images, verifications, hashes"),
     "h_checkpoints": ("チェックポイントとタイムスタンプ", "Checkpoints and time stamps"),
     "h_anomalies": ("異常・拒否・失敗", "Anomalies, refusals, failures"),
     "h_gaps": ("保管者のいない期間", "Spans without a custodian"),

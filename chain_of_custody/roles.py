@@ -43,7 +43,7 @@ RIGHTS: tuple[Right, ...] = (
     Right("export", "検出の元ファイルを見る", "see the files behind findings", "export.begin"),
     Right("about", "ある番号への操作を調べる", "ask what was done with a number", "about.begin", encrypted=True),
     Right("anonymise", "仮名化した写しを作る", "make pseudonymised copies", "anonymise.begin"),
-    Right("decrypt", "暗号化した画像を復号する", "decrypt images", "decrypt.begin", encrypted=True),
+    Right("decrypt", "暗号化したイメージを復号する", "decrypt images", "decrypt.begin", encrypted=True),
     Right("encrypt", "暗号化する", "encrypt", "encrypt.begin"),
     Right("split", "秘密分散する", "split into shares", "split.begin"),
     Right("join", "分散片から復元する", "join shares", "join.begin"),

@@ -167,7 +167,7 @@ def _item_group(writer: _Writer) -> tuple[str, list[Value]]:
 
     return t("対象物", "Item"), [
         writer.value(t("種別", "kind"), record, "kind"),
-        either(t("メーカ", "maker"), "maker", "vendor"),
+        either(t("メーカー", "maker"), "maker", "vendor"),
         either(t("型番", "model"), "model", "model"),
         either(t("製造番号", "serial number"), "serial", "serial"),
         either(t("容量", "capacity"), "capacity", "size"),

@@ -139,7 +139,7 @@ def ask(server: str, *, samples: int = 4, seconds: float = 3.0) -> Answer:
                 len(found),
             )
     raise UsageError(
-        f"時刻サーバ {server} から使える応答がありません: {problem}",
+        f"時刻サーバー {server} から使える応答がありません: {problem}",
         f"no usable answer from the time server {server}: {problem}",
         hint_ja="つながらない場合は、基準時計を見て --field shown=… --field reference=… --field source=… で記録します",
         hint_en="offline, read a reference clock and give --field shown=… --field reference=… --field source=…",
@@ -154,5 +154,5 @@ def _split(server: str) -> tuple[str, int]:
     elif not colon or ":" in host:
         host, colon, port = server, "", ""
     if not host or (colon and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536)):
-        raise UsageError(f"時刻サーバの形が不正です: {server}", f"malformed time server: {server}")
+        raise UsageError(f"時刻サーバーの形が不正です: {server}", f"malformed time server: {server}")
     return host, int(port) if colon else PORT

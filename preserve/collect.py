@@ -111,7 +111,7 @@ def collect(
             raise target_error(path, FileExistsError())
     if not target.parent.is_dir():
         raise TargetError(
-            f"フォルダがありません: {mask_path(target.parent)}", f"no such folder: {mask_path(target.parent)}"
+            f"フォルダーがありません: {mask_path(target.parent)}", f"no such folder: {mask_path(target.parent)}"
         )
     reason, item = mask_text(reason), mask_text(item)
     roots = [source.absolute() for source in sources]

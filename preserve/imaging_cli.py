@@ -150,7 +150,7 @@ def _show_device(one: Device) -> None:
     unknown = text("不明", "not known")
     rows = [
         (text("接続", "transport"), one.transport or unknown),
-        (text("メーカ", "vendor"), one.vendor or unknown),
+        (text("メーカー", "vendor"), one.vendor or unknown),
         (text("型番", "model"), one.model or unknown),
         ("S/N", one.serial or unknown),
         ("WWN", one.wwn or unknown),
@@ -704,7 +704,7 @@ def selftest(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--folder", metavar="DIR", help=text("使う予定の媒体のフォルダ", "folder on the medium to be used")
+            "--folder", metavar="DIR", help=text("使う予定の媒体のフォルダー", "folder on the medium to be used")
         ),
     ] = None,
     case: CaseOption = None,
@@ -755,7 +755,7 @@ _COMMANDS: list[tuple[Any, str, str, str]] = [
     (
         collect,
         "collect",
-        "物理コピーができないとき、ファイルとフォルダを時刻・ハッシュ付きで収集する",
+        "物理コピーができないとき、ファイルとフォルダーを時刻・ハッシュ付きで収集する",
         collect.__doc__ or "",
     ),
     (selftest, "selftest", "動作確認: 参照イメージの読取り・作成・検証をこの環境で行う", selftest.__doc__ or ""),

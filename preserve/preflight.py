@@ -46,9 +46,9 @@ def check_targets(request: Request, size: int) -> None:
         folder = target.path.parent
         if not folder.is_dir():
             raise TargetError(
-                f"書込み先のフォルダがありません: {mask_path(folder)}",
+                f"書込み先のフォルダーがありません: {mask_path(folder)}",
                 f"the target's folder does not exist: {mask_path(folder)}",
-                hint_ja="フォルダを作ってからもう一度実行してください",
+                hint_ja="フォルダーを作ってからもう一度実行してください",
                 hint_en="make the folder first",
             )
         if target.format == "e01" and not target.path.name.lower().endswith(".e01"):
@@ -61,7 +61,7 @@ def check_targets(request: Request, size: int) -> None:
             raise UsageError(
                 f"二つの書込み先が同じ名前です(拡張子を除く): {mask_path(target.path)}",
                 f"two targets have the same name (but for the ending): {mask_path(target.path)}",
-                hint_ja="disk.json などが重なります。別のフォルダか別の名前にしてください",
+                hint_ja="disk.json などが重なります。別のフォルダーか別の名前にしてください",
                 hint_en="their disk.json would be one file: use another folder or another name",
             )
         seen.add(stem)

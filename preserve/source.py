@@ -98,9 +98,9 @@ class FileSource:
             mode = path.stat().st_mode
             if stat.S_ISDIR(mode):
                 raise UsageError(
-                    f"フォルダはイメージにできません: {mask_path(path)}",
+                    f"フォルダーはイメージにできません: {mask_path(path)}",
                     f"a folder cannot be imaged: {mask_path(path)}",
-                    hint_ja="フォルダとファイルの保全には preserve collect を使ってください",
+                    hint_ja="フォルダーとファイルの保全には preserve collect を使ってください",
                     hint_en="use `preserve collect` for folders and files",
                 )
             self.is_device = stat.S_ISBLK(mode)

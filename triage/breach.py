@@ -217,7 +217,7 @@ def draft_report(
     not known). Raises UsageError, ResultFormatError.
     """
     if not scan_dirs:
-        raise UsageError("スキャン結果がありません", "no scan results given")
+        raise UsageError("走査結果がありません", "no scan results given")
     facts = _read(scan_dirs)
     return _Draft(facts, discovered, rule or load_rule(), improper=improper).document()
 
@@ -365,8 +365,8 @@ class _Draft:
             )
         yield Table(
             (
-                ("画像", "Image"),
-                ("スキャン", "Scan"),
+                ("イメージ", "Image"),
+                ("走査", "Scan"),
                 ("ハッシュ値の照合", "Hash comparison"),
                 ("結果", "Result"),
             ),
@@ -472,7 +472,7 @@ class _Draft:
                 )
                 for (image, path, state), n in self.facts.files.most_common(MAX_FILES)
             )
-            head = (("画像", "Image"), ("場所", "Path"), ("状態", "State"), ("異なる番号", "Distinct numbers"))
+            head = (("イメージ", "Image"), ("場所", "Path"), ("状態", "State"), ("異なる番号", "Distinct numbers"))
             yield Table(head, rows_by_file, (3, 9, 4, 3))
             more = len(self.facts.files) - MAX_FILES
             if more > 0:
@@ -503,7 +503,7 @@ class _Draft:
         if not persons.one_case:
             yield Paragraph(
                 _words(
-                    "複数の事件にまたがるため、同じ番号を突き合わせられない。下限は最も多い事件の値、推定と上限は合計。",
+                    "複数の事案にまたがるため、同じ番号を突き合わせられない。下限は最も多い事案の値、推定と上限は合計。",
                     "The scans belong to several cases, whose numbers cannot be compared: the lower bound is that of "
                     "the largest, estimate and upper bound are sums.",
                 ),
@@ -550,7 +550,7 @@ class _Draft:
             yield Paragraph(
                 _words(
                     "外へ出た経路の痕跡(USB、送信メール、クラウド、印刷)は、時系列がないため確かめていない。"
-                    "timeline build 画像とログ --case 事案 を実行してから、この下書きを作り直すこと。",
+                    "timeline build イメージとログ --case 事案 を実行してから、この下書きを作り直すこと。",
                     "Traces of a way out (USB, sent mail, cloud, print) were not looked for: there is no timeline. Run "
                     "timeline build IMAGES-AND-LOGS --case CASE and make this draft again.",
                 ),
@@ -577,7 +577,7 @@ class _Draft:
         cases = dict.fromkeys(
             shown(map_of(results.summary.get("case")).get("id")) or "—" for results, _ in self.facts.scans
         )
-        yield _facts_table([_row(("事件", "Case"), _same(", ".join(cases)), _same("summary.json"))])
+        yield _facts_table([_row(("事案", "Case"), _same(", ".join(cases)), _same("summary.json"))])
 
 
 _FINDINGS: Words = ("findings.jsonl", "findings.jsonl")

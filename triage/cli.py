@@ -135,7 +135,7 @@ def scan(
             "--out",
             metavar="DIR",
             help=text(
-                "結果のフォルダー(新規。既定: 事案の scans/<番号>-<画像名>)",
+                "結果のフォルダー(新規。既定: 事案の scans/<番号>-<イメージ名>)",
                 "folder for the results (new; default: scans/<n>-<image> in the case)",
             ),
         ),

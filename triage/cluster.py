@@ -142,7 +142,7 @@ class Cluster:
             )
         elif not one.address.startswith("tls://") and not _is_here(one.address):
             console.notice(
-                "暗号化なしで接続します。ファイル名・検出・事件の秘密鍵が平文でネットワークを流れます(tls:// を推奨)",
+                "暗号化なしで接続します。ファイル名・検出・事案の秘密鍵が平文でネットワークを流れます(tls:// を推奨)",
                 "not encrypted: names of files, findings and the secret of the case cross the network in the clear "
                 "(tls:// is advised)",
             )

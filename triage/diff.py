@@ -231,7 +231,7 @@ def page_of(diff: Diff) -> Document:
         blocks.append(
             Paragraph(
                 _words(
-                    "二つのスキャンは同じ事件のものと確かめられない。番号は下4桁で突き合わせ、異なる番号の数は比べていない。",
+                    "二つの走査は同じ事案のものと確かめられない。番号は下4桁で突き合わせ、異なる番号の数は比べていない。",
                     "The two scans are not known to belong to one case: numbers were matched by last four digits, "
                     "and distinct numbers were not compared.",
                 ),
@@ -257,7 +257,7 @@ def page_of(diff: Diff) -> Document:
         (*_line(item.after)[:4], _pair(f"{_change(item, 0)}"), _pair(f"{_change(item, 1)}")) for item in diff.changed
     ]
     blocks += _listed(("変わった所見", "Changed"), changes, (*_HEAD[:4], ("A", "A"), ("B", "B")))
-    return Document(("スキャンの比較", "Comparison of two scans"), tuple(blocks))
+    return Document(("走査の比較", "Comparison of two scans"), tuple(blocks))
 
 
 _HEAD: tuple[Words, ...] = (

@@ -305,14 +305,14 @@ class _Export:
         summary, totals = self._results.summary, self._totals
         hashes = map_of(summary.get("hashes"))
         case = map_of(summary.get("case"))
-        yield ("画像", "Image"), image_name(summary)
+        yield ("イメージ", "Image"), image_name(summary)
         yield ("大きさ(バイト)", "Size (bytes)"), int_of(map_of(summary.get("image")).get("size"))
         for name, word in (("sha256", "SHA-256"), ("md5", "MD5")):
             yield (word, word), shown(hashes.get(name)) if len(text_of(hashes.get(name))) < 32 else hashes[name]
         yield ("ハッシュ値の照合", "Hash comparison"), hash_verdict(summary).word[self._side]
-        yield ("事件", "Case"), shown(case.get("id"))
-        yield ("スキャン開始", "Scan started"), time_of(summary.get("started"))
-        yield ("スキャン終了", "Scan finished"), time_of(summary.get("finished"))
+        yield ("事案", "Case"), shown(case.get("id"))
+        yield ("走査開始", "Scan started"), time_of(summary.get("started"))
+        yield ("走査終了", "Scan finished"), time_of(summary.get("finished"))
         yield ("ツール", "Tool"), f"hozen triage {version_of(summary)}"
         yield ("所見(個人番号)", "Findings (My Numbers)"), totals.findings
         for name, words in CONFIDENCE_WORDS.items():

@@ -156,7 +156,7 @@ def render(
         "report.html",
         {
             "language": language,
-            "title": escape(f"個人番号スキャン報告書 / My Number scan report: {page.image_name}"),
+            "title": escape(f"個人番号走査報告書 / My Number scan report: {page.image_name}"),
             "skip": both("結果の表へ", "To the table of results"),
             "style": style,
             "style_hash": csp_hash(style),
@@ -316,15 +316,18 @@ class _Page:
         case = map_of(self.summary.get("case"))
         entry = int_of(self.custody.get("entry"))
         rows = [
-            (("事件", "Case"), datum(shown(self.custody.get("case_id") or case.get("id")))),
-            (("事件指紋", "Case fingerprint"), hash_value(self.custody.get("fingerprint") or case.get("fingerprint"))),
+            (("事案", "Case"), datum(shown(self.custody.get("case_id") or case.get("id")))),
+            (
+                ("事案の指紋", "Case fingerprint"),
+                hash_value(self.custody.get("fingerprint") or case.get("fingerprint")),
+            ),
             (("作業者", "Operator"), datum(operator_of(self.custody.get("operator") or self.summary.get("operator")))),
-            (("スキャン", "Scan"), self._span()),
+            (("走査", "Scan"), self._span()),
             (("ツール", "Tool"), datum(f"hozen triage {version_of(self.summary)}".strip())),
         ]
         if entry is not None:
             rows.append((("台帳", "Ledger"), both(f"第 {entry} 項から", f"from entry {entry} on")))
-        title = both("個人番号スキャン報告書", "My Number scan report")
+        title = both("個人番号走査報告書", "My Number scan report")
         words = both(*lead(self.summary, self.totals))
         return (
             f'<div class="title" id="summary"><div><h1>{title}</h1><p class="image">{datum(self.image_name)}</p>'
@@ -425,7 +428,7 @@ class _Page:
         segments = self.image.get("segments")
         segment_count = len(segments) if isinstance(segments, list) else int_of(segments)
         rows = [
-            (("画像", "Image"), datum(self.image_name)),
+            (("イメージ", "Image"), datum(self.image_name)),
             (("場所", "Path"), datum(shown(self.image.get("path")))),
             (("形式", "Format"), datum(shown(self.image.get("format")))),
             (
@@ -670,7 +673,7 @@ class _Page:
         words = both(
             "この頁は findings.jsonl、coverage.jsonl、summary.json から作られ、外部と通信しない。"
             "時刻は日本標準時(+09:00)。件数と位置は、この三つのファイルから誰でも確かめられる。"
-            "三つのファイルのハッシュ値は事件の台帳にある。",
+            "三つのファイルのハッシュ値は事案の台帳にある。",
             "This page was made from findings.jsonl, coverage.jsonl and summary.json and talks to nothing outside. "
             "Times are Japan Standard Time (+09:00). Anyone can check counts and places against these three files; "
             "their hashes are in the ledger of the case.",

@@ -25,7 +25,7 @@ ScanArgument = Annotated[
     Path,
     typer.Argument(
         metavar="SCAN",
-        help=text("スキャン結果のフォルダー(scans/<番号>-<画像名>)", "folder of scan results (scans/<n>-<image>)"),
+        help=text("走査結果のフォルダー(scans/<番号>-<イメージ名>)", "folder of scan results (scans/<n>-<image>)"),
     ),
 ]
 
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands to the program `triage`."""
     app.command(
         help=text(
-            "スキャンの報告書(HTML)や表(CSV、XLSX、JSON)を書き出します。個人番号は下4桁だけを示します。",
+            "走査の報告書(HTML)や表(CSV、XLSX、JSON)を書き出します。個人番号は下4桁だけを示します。",
             "Write the report of a scan (HTML) or its tables (CSV, XLSX, JSON), masked.",
         ),
         epilog=text("例:\n\n", "Examples:\n\n")
@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
     )(breach_report)
     app.command(
         help=text(
-            "二つのスキャンの違いを示します。",
+            "二つの走査の違いを示します。",
             "Show what changed between two scans.",
         ),
         epilog=text("例:\n\n", "Example:\n\n")
@@ -103,7 +103,7 @@ def report(
 def breach_report(
     scans: Annotated[
         list[Path],
-        typer.Argument(metavar="SCAN…", help=text("スキャン結果のフォルダー(複数可)", "folders of scan results")),
+        typer.Argument(metavar="SCAN…", help=text("走査結果のフォルダー(複数可)", "folders of scan results")),
     ],
     out: Annotated[
         Path,
@@ -161,8 +161,8 @@ def breach_report(
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(metavar="A", help=text("前のスキャン結果", "results of the earlier scan"))],
-    b: Annotated[Path, typer.Argument(metavar="B", help=text("後のスキャン結果", "results of the later scan"))],
+    a: Annotated[Path, typer.Argument(metavar="A", help=text("前の走査結果", "results of the earlier scan"))],
+    b: Annotated[Path, typer.Argument(metavar="B", help=text("後の走査結果", "results of the later scan"))],
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help=text("書き出し先(新規)。.html .json", "new file: .html .json")),

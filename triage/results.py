@@ -101,9 +101,9 @@ def open_results(folder: Path) -> ScanResults:
     """
     if not exists(folder / "findings.jsonl"):
         raise UsageError(
-            f"{folder}: スキャン結果のフォルダーではありません(findings.jsonl がない)",
+            f"{folder}: 走査結果のフォルダーではありません(findings.jsonl がない)",
             f"{folder}: not a folder of scan results (no findings.jsonl)",
-            hint_ja="<事件フォルダー>/scans/<番号>-<画像名> を指定してください",
+            hint_ja="<事案フォルダー>/scans/<番号>-<イメージ名> を指定してください",
             hint_en="give <case>/scans/<n>-<image>",
         )
     try:
@@ -161,7 +161,7 @@ def _damaged(folder: Path, where: str, what: str) -> ResultFormatError:
     return ResultFormatError(
         f"{folder}: {where}: 読めません({what})",
         f"{folder}: {where}: cannot be read ({what})",
-        hint_ja="止まったスキャンなら triage scan --resume で完了させ、でなければ台帳のハッシュと照合してください",
+        hint_ja="止まった走査なら triage scan --resume で完了させ、でなければ台帳のハッシュと照合してください",
         hint_en="finish a stopped scan with triage scan --resume; otherwise compare it with its hash in the ledger",
     )
 

@@ -109,7 +109,7 @@ def _check_plan(plan_file: Path, plan: Plan) -> None:
         raise UsageError(
             f"中断した走査と条件が違うため再開できません({', '.join(differing)}): {plan_file.parent.parent}",
             f"cannot resume {plan_file.parent.parent}: not the same scan ({', '.join(differing)})",
-            hint_ja="同じ画像・同じ規則で再開するか、--resume なしで新しく走査してください",
+            hint_ja="同じイメージ・同じ規則で再開するか、--resume なしで新しく走査してください",
             hint_en="resume with the same image and rules, or scan anew without --resume",
         )
 

@@ -189,7 +189,7 @@ def test_nearly_all_is_never_shown_as_all(tmp_path: Path) -> None:
 def test_first_language(tmp_path: Path, language: Any, title: str) -> None:
     page = write_report(make_results(tmp_path / "s", findings=1), language=language).read_text(encoding="utf-8")
     assert title in page
-    assert "個人番号スキャン報告書" in page
+    assert "個人番号走査報告書" in page
     assert "My Number scan report" in page
 
 
@@ -486,7 +486,7 @@ def test_hostile_names_run_nothing_and_ask_for_nothing(tmp_path: Path) -> None:
         server.shutdown()
     assert asked == []
     assert attribute(document, "total") == "8"
-    assert "<title>個人番号スキャン報告書" in document
+    assert "<title>個人番号走査報告書" in document
     assert "owned</title>" not in document
     requested = set(re.findall(r'"url":"([a-z]+:[^"]*)"', log.read_text(encoding="utf-8", errors="replace")))
     assert not [address for address in requested if "127.0.0.1" in address]

@@ -29,7 +29,7 @@ _NAMES = {
     "reading": ("確認時の読取り", "reading at seizure"),
     "exchange": ("通信の応答時刻", "exchange with a server"),
     "aged_reply": ("古い応答(片側)", "cached reply (one side)"),
-    "receipt": ("サーバの受信", "receipt by a server"),
+    "receipt": ("サーバーの受信", "receipt by a server"),
     "link": ("前後の分かる記録", "linked record"),
     "same_event": ("同じ事象の別の記録", "same event in another log"),
     "typed": ("手入力", "typed by hand"),

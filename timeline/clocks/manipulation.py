@@ -66,7 +66,7 @@ SIGNS: dict[str, tuple[str, str, str, str]] = {
     "contradicting_anchor": (
         "他の証拠と矛盾する時刻がある",
         "a time contradicts the other evidence",
-        "サーバ側の時計の誤り、キャッシュの古い応答、誤入力でも起こる",
+        "サーバー側の時計の誤り、キャッシュの古い応答、誤入力でも起こる",
         "also happens with a wrong server clock, an old cached reply, or a typing error",
     ),
     "not_synchronised": (

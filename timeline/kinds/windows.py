@@ -108,20 +108,20 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # -- files and folders
     "file.recycled": ("ごみ箱への移動: {path} ({bytes} バイト)", "moved to the recycle bin: {path} ({bytes} bytes)"),
     "shellbag.key": (
-        "フォルダの閲覧記録の更新: {path} ({actor})",
+        "フォルダーの閲覧記録の更新: {path} ({actor})",
         "record of a shown folder written: {path} ({actor})",
     ),
     "shellbag.last": (
-        "その階層で最後に開いたフォルダ: {path} ({actor})",
+        "その階層で最後に開いたフォルダー: {path} ({actor})",
         "folder opened last at its level: {path} ({actor})",
     ),
-    "shellbag.target_created": ("閲覧したフォルダの作成時刻: {path}", "creation time of a shown folder: {path}"),
-    "shellbag.target_modified": ("閲覧したフォルダの更新時刻: {path}", "modification time of a shown folder: {path}"),
-    "shellbag.target_accessed": ("閲覧したフォルダのアクセス時刻: {path}", "access time of a shown folder: {path}"),
+    "shellbag.target_created": ("閲覧したフォルダーの作成時刻: {path}", "creation time of a shown folder: {path}"),
+    "shellbag.target_modified": ("閲覧したフォルダーの更新時刻: {path}", "modification time of a shown folder: {path}"),
+    "shellbag.target_accessed": ("閲覧したフォルダーのアクセス時刻: {path}", "access time of a shown folder: {path}"),
     "registry.recent_docs": ("最近使ったファイル: {path} ({actor})", "recent document: {path} ({actor})"),
     "registry.open_save": ("ダイアログで選んだファイル: {path} ({actor})", "file chosen in a dialog: {path} ({actor})"),
     "registry.last_visited": (
-        "ダイアログを使ったプログラムとフォルダ: {path} ({actor})",
+        "ダイアログを使ったプログラムとフォルダー: {path} ({actor})",
         "program and folder of a dialog: {path} ({actor})",
     ),
     "registry.run_mru": ("「ファイル名を指定して実行」: {path} ({actor})", "typed into Run: {path} ({actor})"),
@@ -134,7 +134,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "open-with list of {extension}: {path} ({actor})",
     ),
     "registry.archive": (
-        "{program} が扱った書庫・フォルダ: {path} ({actor})",
+        "{program} が扱った書庫・フォルダー: {path} ({actor})",
         "archive or folder handled by {program}: {path} ({actor})",
     ),
     "registry.boot_execute": ("起動時に実行: {path}", "runs at boot: {path}"),
