@@ -12,7 +12,7 @@ from chain_of_custody import console
 from chain_of_custody.console import JsonOption, LangOption, text
 from chain_of_custody.options import AsOption, CaseOption, KeyOption, PassphraseFileOption, case_for, command_help
 from preserve.identity_option import IdentityOption
-from timeline import clock_cli, export_cli, question_cli, usb_cli, view_cli
+from timeline import clock_cli, export_cli, question_cli, surplus_cli, usb_cli, view_cli
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -197,6 +197,7 @@ export_cli.register(app)
 clock_cli.register(app)
 usb_cli.register(app)
 view_cli.register(app)
+surplus_cli.register(app)
 
 
 def main() -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from chain_of_custody.case import init_case, open_case
+from chain_of_custody.reading import read_entries
 from chain_of_custody.scope import Scope, expression, of_entries, scope_of
+from chain_of_custody.verify import verify_case
 from tests.chain_of_custody.test_records import filled
 from timeline import scoping
 from timeline.build import BuildOptions, build
@@ -18,9 +23,7 @@ from timeline.filters import Filter
 from timeline.store import open_store
 from timeline.view_index import build_index
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).resolve().parents[2]
 HEADER = "端末名,ユーザー名,発生日時,受信日時,種別,ファイル名,読込バイト数,書込バイト数,ドライブ種別"
 PATHS = ("E:\\顧客\\a.xlsx", "E:\\顧客 控え\\b.xlsx", "C:\\Users\\tanaka\\私用\\c.txt", "E:\\顧客\\古い\\d.xlsx", "")
 HOUR_NS = 3_600_000_000_000
@@ -154,3 +157,46 @@ def test_the_newest_counts_and_a_folder_without_case_has_none(case: Path, tmp_pa
     assert (found.paths, found.kinds) == (("/b", "/c", "/d"), {"yara", "event"})
     assert scope_of(tmp_path) is None
     assert "paths" in filled("scope")
+
+
+def test_what_was_stored_before_is_disposed_of_with_proof(case: Path) -> None:
+    """The other rows keep their names; the bytes of those outside are in no file of the case."""
+    built(case)
+    with open_store(case) as store:
+        build_index(store)
+        before = {row[1]: row[0] for row in store.rows("SELECT id, path FROM events")}
+    scoped(case, paths="/顧客")
+    wanted = ("E:\\顧客\\a.xlsx", "E:\\顧客\\古い\\d.xlsx")
+    listed = json.loads(timeline("surplus", "--case", case, "--json")[1])
+    assert listed["disposed"] is None
+    assert timeline("surplus", "--dispose", "--case", case)[0] == 2
+    code, out, error = timeline("surplus", "--dispose", "--reason", "第三者", "--case", case, "--json")
+    assert code == 0, error
+    assert json.loads(out)["outside"] == listed["outside"] > 0
+    with open_store(case) as store:
+        assert store.outside() == 0
+        assert not store.damaged
+        after = {row[1]: row[0] for row in store.rows("SELECT id, path FROM events")}
+    assert after == {path: before[path] for path in wanted}
+    with open_store(None, folder=min((case / "timeline").glob("1-*"))) as store:
+        assert {row[0] for row in store.rows("SELECT path FROM events")} == set(wanted)
+        assert store.builds[0].manifest["events"] == sum(1 for _ in store.rows("SELECT 1 FROM events"))
+    entry = [one for one in read_entries(case) if one.type == "record.dispose"][-1]
+    for line in entry.body["files"]:
+        path = case / line["name"]
+        now = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+        assert now == line.get("after")
+        assert line["before"] != now
+    assert sum(int(line["removed"]) for line in entry.body["files"]) == listed["outside"]
+    assert not [one for one in case.rglob("*") if one.suffix == ".kept"]
+    assert json.loads(timeline("surplus", "--case", case, "--json")[1])["outside"] == 0
+    assert verify_case(case).verdict == "ok"
+
+
+def timeline(*arguments: object) -> tuple[int, str, str]:
+    """`timeline` as a program, in this process's configuration."""
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from timeline.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
