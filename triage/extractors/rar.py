@@ -15,6 +15,7 @@ import posixpath
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from triage.extractors import binary
 from triage.extractors.model import BytesSource, Child, ExtractionError, LimitReachedError, Problem, member_container
 from triage.extractors.tar import RangeSource
 from triage.extractors.zip_archive import name_text
@@ -249,6 +250,8 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
         if isinstance(error, LimitReachedError):
             raise
         yield error.problem(source.container)
+        if error.reason == "damaged" and not context.seen_raw:
+            yield from binary.extract(source, context)
     if packed:
         yield from _unpacked(source, context, packed)
 
