@@ -37,7 +37,11 @@ def events(
     """Events in order of their original time, those without a time last, as columns by name."""
     condition, values = wanted.condition()
     order = "time_ns DESC NULLS LAST, source_id DESC, row DESC" if newest_first else ORDER
-    # The page is found by the few columns that decide it; only its rows are read in full.
+    if limit + offset <= MOST_ON_A_PAGE:
+        # The page is found by the few columns that decide it; only its rows are read in full.
+        page = _page(store, (condition, values), wanted, order=order, rows=(limit, offset), backward=newest_first)
+        yield from _in_full(store, "events", EVENT_COLUMNS, page, order)
+        return
     sql = (
         f"WITH page AS (SELECT source_id, row FROM events WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?) "
         f"SELECT {_COLUMNS} FROM events SEMI JOIN page USING (source_id, row) ORDER BY {order}"
@@ -68,24 +72,29 @@ def corrected_events(
     shown = ", ".join(f'"{name}"' for name in names)
     page = None
     if limit + offset <= MOST_ON_A_PAGE:
-        # The page is found by the few columns that decide it, as in `events`; only its rows are read in full.
         find = _page_by_corrected if by_corrected else _page
         page = find(store, (condition, values), wanted, order=order, rows=(limit, offset), backward=newest_first)
-    if page is None:
-        sql = f"SELECT {shown} FROM events_corrected WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
-        found = store.rows(sql, [*values, limit, offset])
-    elif page:
-        times_ns = [one[2] for one in page if one[2] is not None]
-        between = f"time_ns BETWEEN {min(times_ns)} AND {max(times_ns)}" if times_ns else "false"
-        without = " OR time_ns IS NULL" if len(times_ns) < len(page) else ""
-        listed = ", ".join(f"({source}, {row})" for source, row, *_ in page)
-        found = store.rows(
-            f"SELECT {shown} FROM events_corrected WHERE ({between}{without}) AND (source_id, row) IN ({listed}) "
-            f"ORDER BY {order}"
-        )
-    else:
+    if page is not None:
+        yield from _in_full(store, "events_corrected", names, page, order)
         return
-    for row in found:
+    sql = f"SELECT {shown} FROM events_corrected WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?"
+    for row in store.rows(sql, [*values, limit, offset]):
+        yield dict(zip(names, row, strict=True))
+
+
+def _in_full(
+    store: Store, view: str, names: Sequence[str], page: Sequence[tuple[Any, ...]], order: str
+) -> Iterator[dict[str, Any]]:
+    """All columns of the events of a page, (source_id, row, time_ns …) each: their times say which parts to read."""
+    if not page:
+        return
+    times_ns = [one[2] for one in page if one[2] is not None]
+    between = f"time_ns BETWEEN {min(times_ns)} AND {max(times_ns)}" if times_ns else "false"
+    without = " OR time_ns IS NULL" if len(times_ns) < len(page) else ""
+    listed = ", ".join(f"({source}, {row})" for source, row, *_ in page)
+    shown = ", ".join(f'"{name}"' for name in names)
+    sql = f"SELECT {shown} FROM {view} WHERE ({between}{without}) AND (source_id, row) IN ({listed}) ORDER BY {order}"
+    for row in store.rows(sql):
         yield dict(zip(names, row, strict=True))
 
 

@@ -276,3 +276,11 @@ def test_command_line(tmp_path):
     assert "events: 14" in result.stdout
     assert "bodyfile" in result.stdout
     assert asked("build", folder, "--case", tmp_path / "a.case")["events"] == 14
+
+
+def test_apfs_gives_the_times_of_its_files(tmp_path, shared_data):
+    built(tmp_path / "a.case", shared_data / "dfvfs" / "test_data" / "apfs.raw", jobs=1)
+    query = "SELECT path, kind, precision_ns, zone FROM events WHERE path = '/passwords.txt' AND parser = 'filesystem'"
+    rows = asked("query", query, "--case", tmp_path / "a.case")["rows"]
+    assert {row["kind"] for row in rows} == {"file.created", "file.modified", "file.changed", "file.accessed"}
+    assert {(row["precision_ns"], row["zone"]) for row in rows} == {(1, "UTC")}
