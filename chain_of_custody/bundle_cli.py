@@ -66,7 +66,7 @@ def pack(
         )
         return
     shown = console.out_console()
-    shown.print(text(f"一式を作りました: {out}", f"bundle: {out}"), markup=False)
+    shown.print(text(f"一式を作りました: {console.mask_path(out)}", f"bundle: {console.mask_path(out)}"), markup=False)
     shown.print(f"  SHA-256 {made.file.sha256}", markup=False)
     shown.print(
         text(

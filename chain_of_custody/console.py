@@ -41,6 +41,7 @@ from chain_of_custody.errors import HozenError, Language, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import PurePath
     from types import FrameType
 
     from chain_of_custody.entries import Entry
@@ -165,6 +166,13 @@ def print_text(value: str) -> None:
     sys.stdout.write(value)
 
 
+def mask_path(path: PurePath | str) -> str:
+    """A path as it may be shown."""
+    from chain_of_custody import masking  # noqa: PLC0415 - `--help` needs none of it
+
+    return masking.mask_path(path)
+
+
 def notice(ja: str, en: str) -> None:
     """One line for the user on standard error, in the language of this run."""
     error_console().print(text(ja, en), markup=False)
@@ -183,15 +191,19 @@ def ask(ja: str, en: str) -> str:
 
 
 def fail(error: HozenError, *, as_json: bool = False) -> NoReturn:
-    """Print `error` with its hint and exit with its code."""
+    """Print `error` with its hint and exit with its code. Numbers that were typed into an option are masked."""
+    from chain_of_custody.masking import mask_text  # noqa: PLC0415 - needed when something went wrong only
+
+    message = mask_text(error.message(_language))
+    hint = mask_text(error.hint(_language) or "")
     if as_json:
         print_json(
-            {"error": type(error).__name__, "message": error.message(_language), "hint": error.hint(_language)},
+            {"error": type(error).__name__, "message": message, "hint": hint},
         )
     console = error_console()
-    console.print(f"{text('エラー', 'error')}: {error.message(_language)}", markup=False)
-    if error.hint(_language):
-        console.print(f"  → {error.hint(_language)}", markup=False)
+    console.print(f"{text('エラー', 'error')}: {message}", markup=False)
+    if hint:
+        console.print(f"  → {hint}", markup=False)
     sys.exit(error.exit_code)
 
 

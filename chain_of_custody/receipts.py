@@ -66,6 +66,7 @@ class Receipt:
 def draft(case: Case, *, item: str, what: str, to: str, at: str, state: str = "") -> Receipt:
     """A receipt to be signed; free texts are masked like in a record. Raises UsageError."""
     texts = {name: mask_text(text.strip()) for name, text in (("what", what), ("to", to), ("state", state))}
+    item = mask_text(item)
     for name, text in (("item", item), ("at", at), *texts.items()):
         if "\n" in text or (not text and name != "state"):
             raise UsageError(

@@ -158,12 +158,18 @@ def _say(out: Path, written: FileHash, signed_by: list[str], *, as_json: bool) -
         )
         return
     shown = console.out_console()
-    shown.print(text(f"報告書: {out}", f"report: {out}"), markup=False)
+    shown.print(text(f"報告書: {console.mask_path(out)}", f"report: {console.mask_path(out)}"), markup=False)
     shown.print(f"  SHA-256 {written.sha256}", markup=False)
     for subject in signed_by:
         shown.print(text(f"  署名: {subject}", f"  signed by: {subject}"), markup=False)
     if signed_by:
-        shown.print(text(f"確認: custody verify --report {out}", f"check: custody verify --report {out}"), markup=False)
+        shown.print(
+            text(
+                f"確認: custody verify --report {console.mask_path(out)}",
+                f"check: custody verify --report {console.mask_path(out)}",
+            ),
+            markup=False,
+        )
     shown.print(
         text("次に: custody checkpoint(報告の時点を固定します)", "next: custody checkpoint (fixes the state reported)"),
         markup=False,
@@ -300,8 +306,10 @@ def _print_exhibits(listed: Sequence[Exhibit], out: Path | None, written: FileHa
             ),
             markup=False,
         )
-    if written is not None:
-        shown.print(text(f"証拠説明書: {out}", f"list of exhibits: {out}"), markup=False)
+    if written is not None and out is not None:
+        shown.print(
+            text(f"証拠説明書: {console.mask_path(out)}", f"list of exhibits: {console.mask_path(out)}"), markup=False
+        )
         shown.print(f"  SHA-256 {written.sha256}", markup=False)
 
 

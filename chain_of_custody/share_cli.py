@@ -219,4 +219,6 @@ def join(
     if as_json:
         console.print_json({"file": str(out), "size": made.size} | ({} if words else {"sha256": made.sha256}))
         return
-    console.out_console().print(text(f"復元しました: {out}", f"joined: {out}"), markup=False)
+    console.out_console().print(
+        text(f"復元しました: {console.mask_path(out)}", f"joined: {console.mask_path(out)}"), markup=False
+    )
