@@ -13,6 +13,8 @@ A finding is right if its number was planted, wherever it lies: the same bytes i
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
 import json
 import mmap
 import os
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from corpus_disks import Kind
 
 ROOT = Path(__file__).resolve().parents[1]
+PR_SET_CHILD_SUBREAPER = 36
 CONFIDENCES = ("high", "medium", "low")
 Line = dict[str, Any]
 
@@ -73,8 +76,21 @@ def read_lines(path: Path) -> list[Line]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
+def _adopt_orphans() -> None:
+    """Become the parent of what our children leave behind: the time of the server of workers must be counted too."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _wait_for_orphans() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while sys.platform == "linux":
+            os.waitpid(-1, 0)
+
+
 def run_triage(arguments: Sequence[str], config: Path) -> tuple[int, float, float, float]:
     """Run `triage`; exit code, wall seconds, CPU seconds, peak of the biggest process in MiB so far."""
+    _adopt_orphans()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     done = subprocess.run(
@@ -87,6 +103,7 @@ def run_triage(arguments: Sequence[str], config: Path) -> tuple[int, float, floa
         check=False,
     )
     wall = time.perf_counter() - start
+    _wait_for_orphans()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 3):
         print(done.stdout[-2000:], done.stderr[-4000:], sep="\n", file=sys.stderr)

@@ -58,15 +58,15 @@ class MediaRead:
 
 
 def read_media(
-    image: Image, state_file: Path | None = None, *, description: str = "", pieces: bool = False
+    image: Image, state_file: Path | None = None, *, description: str = "", pieces: bool = False, md5: bool = True
 ) -> MediaRead:
     """Read `image` once, from the first byte to the last.
 
-    `pieces` asks for the digests of the pieces, too. With a `state_file` the search goes on where that file says it was
-    stopped; the hashes need every byte again. The file holds offsets and classes of hits, never digits. Raises OSError
-    where it cannot be written.
+    `pieces` asks for the digests of the pieces, too; without `md5` there is none (""). With a `state_file` the search
+    goes on where that file says it was stopped; the hashes need every byte again. The file holds offsets and classes of
+    hits, never digits. Raises OSError where it cannot be written.
     """
-    sha256, md5, collector = hashlib.sha256(), hashlib.md5(usedforsecurity=False), Collector()
+    sha256, legacy, collector = hashlib.sha256(), hashlib.md5(usedforsecurity=False), Collector()
     search_from = _restore(collector, state_file)
     saved = search_from
     begins: list[tuple[int, int]] = []
@@ -107,9 +107,10 @@ def read_media(
                     part = buffer[: read.result()]
                     started = [
                         hashers[0].submit(sha256.update, part),
-                        hashers[1].submit(md5.update, part),
                         hashers[2].submit(search, part, offset),
                     ]
+                    if md5:
+                        started.append(hashers[1].submit(legacy.update, part))
                     if pieces:
                         started.append(hashers[3].submit(keep_digests, part))
                     working.append((buffer, tuple(started)))
@@ -121,7 +122,8 @@ def read_media(
                     job.result()
                 ring.append(buffer)
                 progress.advance(len(buffer))
-        return MediaRead(sha256.hexdigest(), md5.hexdigest(), collector.finish(), begins, b"".join(digests))
+        weak = legacy.hexdigest() if md5 else ""
+        return MediaRead(sha256.hexdigest(), weak, collector.finish(), begins, b"".join(digests))
     except KeyboardInterrupt:
         hashers[2].shutdown(wait=True, cancel_futures=True)
         if state_file is not None:
