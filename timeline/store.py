@@ -138,7 +138,8 @@ def _corrected(width_ns: int, *, spans: bool) -> str:
     """The view `events_corrected`.
 
     Lines of a clock are looked up by equal cells of `width_ns`, which a hash join does in one pass (an ASOF join sorts
-    all events); the few lines that span very many cells (`spans`) by their clock.
+    all events); the few lines that span very many cells (`spans`) by their clock. Lines hold for readings in UTC: an
+    event of unknown zone has a true time only where it has a line of its own.
     """
 
     def of(column: str) -> str:
@@ -147,15 +148,15 @@ def _corrected(width_ns: int, *, spans: bool) -> str:
     span_join = "LEFT JOIN correction_spans s ON e.clock = s.clock AND e.time_ns >= s.from_ns AND e.time_ns < s.to_ns"
     return f"""
 CREATE VIEW events_corrected AS SELECT e.*,
-  CASE WHEN x.status IS NOT NULL THEN x.earliest_ns WHEN {of("status")} = 'estimated' THEN
+  CASE WHEN x.status IS NOT NULL THEN x.earliest_ns WHEN e.zone IS NOT NULL AND {of("status")} = 'estimated' THEN
     e.time_ns - ({of("high_from_ns")} + CAST({of("high_rate")} * (e.time_ns - {of("from_ns")}) AS BIGINT))
     END AS earliest_ns,
-  CASE WHEN x.status IS NOT NULL THEN x.latest_ns WHEN {of("status")} = 'estimated' THEN
+  CASE WHEN x.status IS NOT NULL THEN x.latest_ns WHEN e.zone IS NOT NULL AND {of("status")} = 'estimated' THEN
     e.time_ns + e.precision_ns
     - ({of("low_from_ns")} + CAST({of("low_rate")} * (e.time_ns - {of("from_ns")}) AS BIGINT))
     END AS latest_ns,
-  coalesce(x.status, {of("status")}, 'unknown') AS corrected_status,
-  coalesce(x.ground, {of("ground")}, '') AS corrected_ground
+  coalesce(x.status, CASE WHEN e.zone IS NOT NULL THEN {of("status")} END, 'unknown') AS corrected_status,
+  coalesce(x.ground, CASE WHEN e.zone IS NOT NULL THEN {of("ground")} END, '') AS corrected_ground
 FROM events e
 LEFT JOIN correction_cells c ON e.clock = c.clock AND c.cell = e.time_ns // {width_ns}
   AND e.time_ns >= c.from_ns AND e.time_ns < c.to_ns

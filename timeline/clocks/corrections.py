@@ -26,6 +26,7 @@ GRID = 400
 FAR_S = 50 * 366 * 86400.0
 MAX_EVENTS = 500_000
 DIFFERS_S = 1.0
+NARROWER_S = 1e-3
 
 
 def offsets_at(view: ClockView, reading: Floats) -> tuple[Floats, Floats]:
@@ -113,7 +114,7 @@ def event_lines(solution: Solution, made: StoreCase) -> list[dict[str, Any]]:
     origin = solution.case.origin_ns
     for index, source in enumerate(solution.case.sources):
         view = solution.main.views[source.clock]
-        if (view.answer is None and index not in solution.zone_shifts) or not source.size:
+        if (view.answer is None and index not in solution.zone_shifts and not source.wall) or not source.size:
             continue
         theta_low, theta_high = offsets_at(view, source.reading_s - solution.zone_shifts.get(index, 0.0))
         low, high = solution.low[index], solution.high[index]
@@ -122,7 +123,10 @@ def event_lines(solution: Solution, made: StoreCase) -> list[dict[str, Any]]:
         line_high = source.reading_s - shift + source.resolution_s - theta_low
         with np.errstate(invalid="ignore"):
             other = ~((np.abs(line_low - low) < DIFFERS_S) & (np.abs(line_high - high) < DIFFERS_S))
-        other |= shift != 0
+            # Never narrower than what was found out: between the ends of a line the band may bulge.
+            other |= (line_low > low + NARROWER_S) | (line_high < high - NARROWER_S)
+        # Wall times of a declared zone, or of a wrong one: the lines of the clock are for readings in UTC.
+        other |= shift != 0 or source.wall
         for row in np.flatnonzero(other)[: MAX_EVENTS - len(found)]:
             known = bool(np.isfinite(low[row]) and np.isfinite(high[row]))
             source_id, number = made.events[index][row]

@@ -138,6 +138,8 @@ class Source:
     """(row, receipt time in seconds from origin, who received)."""
     duplicates: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     """Row of the first delivery of the same event (its own row where there is only one)."""
+    wall: bool = False
+    """Of a store: its events hold wall times, for which the lines of the clock are not."""
     zone_free: bool = False
     """The records carry no zone of their own and nobody declared one."""
 

@@ -35,6 +35,7 @@ from timeline.clocks.record_formats import Zone, http_date, iso_time, local_time
 from timeline.clocks.ties import Tie, ties
 
 if TYPE_CHECKING:
+    from timeline.clocks.evidence import Floats
     from timeline.clocks.statements import Statements
     from timeline.store import Store
 
@@ -202,10 +203,9 @@ class _Builder:
         named = self.aliases.get(clock, clock)
         said = self.said.declared.get(named)
         zone = said.zone if said and said.zone and zone_missing else None
-        source = Source(f"S{source_id}", form, named, None if zone_missing else "UTC", "append" if ordered else "none")
-        shift = self._zone_shift(zone, rows)
-        source.reading_s = np.array([(int(row[1]) - self.origin_ns) / 1e9 for row in rows]) - shift
-        source.other_s = np.full(len(rows), np.nan)
+        source = Source(f"S{source_id}", form, named, zone if zone_missing else "UTC", "append" if ordered else "none")
+        source.wall = zone_missing
+        source.reading_s, source.other_s = self._in_zone(zone, rows)
         source.resolution_s = np.array([int(row[2]) / 1e9 for row in rows])
         source.duplicates = np.arange(len(rows), dtype=np.int64)
         source.names = [f"S{source_id}:{row[0]}" for row in rows]
@@ -225,16 +225,28 @@ class _Builder:
                 key = (source.texts[one.row], one.kind, one.host, one.user, one.file, one.bytes_read, one.bytes_written)
                 source.duplicates[one.row] = seen.setdefault(key, one.row)
 
-    def _zone_shift(self, zone: str | None, rows: list[tuple[Any, ...]]) -> float:
-        """Seconds between wall time read as UTC and UTC in a declared zone (its offset at the first record)."""
+    def _in_zone(self, zone: str | None, rows: list[tuple[Any, ...]]) -> tuple[Floats, Floats]:
+        """Readings of rows whose wall time is in a declared zone, and the second ones of a repeated hour."""
+        read = np.array([(int(row[1]) - self.origin_ns) / 1e9 for row in rows])
+        other = np.full(len(rows), np.nan)
         if zone is None:
-            return 0.0
+            return read, other
         try:
-            first = int(rows[0][1]) // 1_000_000_000
-            return float(first - Zone(zone).to_utc(first)[0])
+            used = Zone(zone)
         except ValueError as error:
             self.problems.append(CaseProblem(zone, str(error)))
-            return 0.0
+            return read, other
+        for at, row in enumerate(rows):
+            wall_s = int(row[1]) // 1_000_000_000
+            try:
+                first, second = used.to_utc(wall_s)
+            except OverflowError:  # outside the years 1 to 9999
+                read[at] = np.nan
+                continue
+            read[at] += first - wall_s
+            if second is not None:
+                other[at] = read[at] + second - first
+        return read, other
 
     def _note(self, source: Source, at: int, row: tuple[Any, ...]) -> None:
         kind = str(row[3])

@@ -14,10 +14,15 @@ from typer.testing import CliRunner
 
 from chain_of_custody import open_case
 from chain_of_custody.errors import EvidenceError, TargetError, UsageError
+from chain_of_custody.reading import read_entries
 from chain_of_custody.report import write_html
 from chain_of_custody.report_clocks import clock_lines, section
 from tests.timeline.clocks.simulated import clock_cases, documents
 from timeline import cli
+from timeline.clocks import solve
+from timeline.clocks.statements import statements
+from timeline.clocks.store_case import case_of_store
+from timeline.store import open_store
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -207,3 +212,31 @@ def test_the_page_of_a_clock_is_reached_from_the_report(case, tmp_path, monkeypa
     assert line.sentence_en.startswith("Clock “host:PC01” was")
     # Another set of bytes: neither entries that are none, nor estimates without sentences, make a section.
     assert section(b'{"type":"clock.end"\n{"type":"clock.end","body":{"clocks":[1]}}\n[]\n', "en") == ""
+
+
+def test_the_view_says_what_was_found_out_of_every_record(case, monkeypatch):
+    """Lines that the store joins are never narrower than the solution, and at most a second wider."""
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    run("clock", "solve", "--case", case[0])
+    with open_store(case[0]) as store:
+        made = case_of_store(store, statements(read_entries(case[0])))
+        found = {
+            str(one[0]): one[1:]
+            for one in store.rows(
+                "SELECT id, earliest_ns, latest_ns FROM events_corrected WHERE earliest_ns IS NOT NULL"
+            )
+        }
+    solution = solve(made.case)
+    compared = 0
+    for one in solution.records():
+        name = str(one.record)
+        if one.earliest_ns is None:
+            assert name not in found
+            continue
+        earliest, latest = found[name]
+        assert earliest <= one.earliest_ns + 2_000_000
+        assert latest >= one.latest_ns - 2_000_000
+        assert one.earliest_ns - earliest < 1_000_000_000
+        assert latest - one.latest_ns < 1_000_000_000
+        compared += 1
+    assert compared > 400
