@@ -208,6 +208,72 @@ WORDS = {
 }
 
 
+# Attacks on other things than the ledger, and faults: where each is tested, and the verdict and words it must end in.
+ELSEWHERE = {
+    "key outside its window": (
+        "test_people test_a_session_opened_with_a_revoked_key_is_ng",
+        "NG",
+        "is no person of this case with a valid key at that time",
+    ),
+    "PDF with appended text": (
+        "test_report_pdf test_a_text_appended_after_signing_is_told",
+        "NG",
+        "the last signature does not cover the whole file",
+    ),
+    "HTML with edited data": ("test_report test_changed_data_is_ng_in_the_browser", "NG", 'data-verdict="ng"'),
+    "every single byte of a case of 200 entries flipped": (
+        "test_mutation test_every_single_byte",
+        "NG or cannot tell",
+        "0 undetected",
+    ),
+    "clock set back in the middle of a session": (
+        "test_case test_a_clock_that_is_set_in_the_middle_is_recorded",
+        "OK, recorded",
+        "clock.changed",
+    ),
+    "25 kill -9 under 4 writers": (
+        "test_ledger test_25_kills_under_four_writers",
+        "OK",
+        "every reported entry is there",
+    ),
+    "tail torn at every offset": (
+        "test_ledger test_a_tail_torn_at_every_offset_is_recovered",
+        "cannot tell, then OK",
+        "ledger.recovered",
+    ),
+    "full disk": ("test_ledger test_a_really_full_disk", "OK", "cannot write the ledger"),
+    "read-only folder": (
+        "test_ledger test_a_read_only_folder_is_verified_and_never_written",
+        "OK",
+        "cannot write the ledger",
+    ),
+    "killed at each step of making a case": (
+        "test_init_kills test_killed_at_each_step",
+        "OK",
+        "already a case, or made again",
+    ),
+}
+
+
+def attack_table():
+    """The table of the page, from what the tests check."""
+    rows = ["| attack or fault | verdict | words | test |", "|---|---|---|---|"]
+    for attack, (_act, words) in WORDS.items():
+        rows.append(f"| {attack} | NG | {words} | `test_threat_model` |")
+    for attack, (test, verdict, words) in ELSEWHERE.items():
+        rows.append(f"| {attack} | {verdict} | {words} | `{test.split()[0]}` |")
+    return "\n".join(rows)
+
+
+def test_the_page_has_the_table_of_attacks():
+    page = PAGE.read_text(encoding="utf-8")
+    table = page.partition("<!-- attacks -->\n")[2].partition("\n<!-- /attacks -->")[0]
+    assert table == attack_table()
+    for test, _verdict, _words in ELSEWHERE.values():
+        module, name = test.split()
+        assert f"def {name}" in (TESTS / f"{module}.py").read_text(encoding="utf-8"), test
+
+
 @needs("openssl")
 @pytest.mark.parametrize("attack", WORDS)
 def test_each_attack_ends_in_ng_with_its_words(scene, attack):
