@@ -87,12 +87,14 @@ def view(
     lang: LangOption = None,
 ) -> None:
     """Serve the timeline on 127.0.0.1 until Ctrl-C."""
-    from timeline.filters import checked_zone  # noqa: PLC0415 - start-up time
+    from timeline import arrow  # noqa: PLC0415 - start-up time
+    from timeline.filters import checked_zone  # noqa: PLC0415
     from timeline.marks import Notebook  # noqa: PLC0415
     from timeline.view_index import build_index  # noqa: PLC0415
     from timeline.viewer import Viewer  # noqa: PLC0415
 
     checked_zone(zone)
+    arrow.load_alone()
     with contextlib.ExitStack() as stack:
         reading = stack.enter_context(opened(case, store))
         own: Case | None = None
