@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from timeline.store import Store
 
 MOST_RECORDS = 20
+GAP_S = 3600
 SYSTEM_PROGRAMS = (
     "svchost.exe",
     "system",
@@ -87,6 +88,18 @@ SIGNS: dict[str, tuple[str, str, str, str]] = {
         "保守作業や容量の設定でも行われる",
         "also done in maintenance",
     ),
+    "gap_after_clear": (
+        "ログの消去の後、記録が長く途切れている",
+        "after a log was cleared nothing was written for long",
+        "電源断・休止や、記録の少ないログでは通常でも起こる",
+        "also happens while the machine was off or asleep, and in a log that is seldom written",
+    ),
+    "records_missing": (
+        "ログの中で記録番号が飛んでいる",
+        "record numbers of a log are missing in between",
+        "破損した部分を読めなかった場合、書出し時に絞り込んだ場合にも起こる",
+        "also happens where a part is damaged and could not be read, or an export was filtered",
+    ),
     "si_before_fn": (
         "$SI の作成時刻が $FN より前である",
         "$SI creation is earlier than $FN creation",
@@ -96,8 +109,8 @@ SIGNS: dict[str, tuple[str, str, str, str]] = {
     "before_installation": (
         "OS の導入より前の時刻がある",
         "times before the system was installed",
-        "時計が未設定の状態での起動、複製元の時刻の引継ぎでも起こる",
-        "also happens when the clock was not set yet, or files keep the times of their origin",
+        "大型の更新は導入日を新しくする。時計が未設定の状態での起動、複製元の時刻の引継ぎでも起こる",
+        "a feature update renews the date of installation; also when the clock was not set yet, or times were copied",
     ),
 }
 
@@ -187,19 +200,33 @@ def store_signs(store: Store) -> Iterator[Sign]:
         )
         if found:
             yield Sign(name, str(found[0][1]), tuple(str(row[0]) for row in found), int(found[0][2]))
-    installed = next(
-        store.rows(
-            "SELECT min(time_ns), any_value(clock) FROM events WHERE kind IN ('os.installed', 'registry.installed')"
-        ),
-        (None, None),
-    )
-    if installed[0] is not None:
-        early = list(
-            store.rows(
-                "SELECT id, count(*) OVER () FROM events WHERE time_ns < ? AND clock = ? AND kind LIKE 'evtx.%' "
-                f"LIMIT {MOST_RECORDS}",
-                [installed[0], installed[1]],
-            ),
-        )
-        if early:
-            yield Sign("before_installation", str(installed[1]), tuple(str(row[0]) for row in early), int(early[0][1]))
+    for name, sql in (("gap_after_clear", _GAPS), ("records_missing", _MISSING), ("before_installation", _EARLY)):
+        by_clock: dict[str, list[str]] = {}
+        for event, clock in store.rows(sql):
+            by_clock.setdefault(str(clock), []).append(str(event))
+        for clock, events in by_clock.items():
+            yield Sign(name, clock, tuple(events[:MOST_RECORDS]), len(events))
+
+
+_CLEARED = "('evtx.log_cleared', 'evtx.log_cleared_other')"
+_GAPS = f"""
+SELECT id, clock FROM (
+  SELECT id, clock, kind, time_ns, lead(time_ns) OVER (PARTITION BY source_id ORDER BY sequence, row) AS after_ns
+  FROM events WHERE time_ns IS NOT NULL
+  AND source_id IN (SELECT source_id FROM events WHERE kind IN {_CLEARED})
+) WHERE kind IN {_CLEARED} AND after_ns::HUGEINT - time_ns > {GAP_S * 1_000_000_000} ORDER BY id LIMIT 1000
+"""
+_MISSING = """
+SELECT id, clock FROM (
+  SELECT id, clock, sequence, lag(sequence) OVER (PARTITION BY source_id ORDER BY sequence, row) AS before
+  FROM events WHERE parser = 'evtx' AND sequence > 0 AND state = 'live'
+) WHERE sequence - before > 1 ORDER BY id LIMIT 1000
+"""
+_EARLY = """
+WITH installed AS (
+  SELECT clock, min(time_ns) AS time_ns FROM events WHERE kind = 'system.installed'
+  AND time_ns IS NOT NULL GROUP BY clock
+)
+SELECT e.id, e.clock FROM events e JOIN installed i ON e.clock = i.clock
+WHERE e.time_ns < i.time_ns AND (e.kind LIKE 'evtx.%' OR e.kind LIKE 'usn.%') ORDER BY e.id LIMIT 1000
+"""
