@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from chain_of_custody import signing
 from chain_of_custody.errors import KeyAccessError
@@ -142,6 +143,40 @@ class TokenKey:
                 "トークンの署名が鍵と合いません", "the token's signature does not fit its key"
             ) from error
         return armored
+
+    def sign_document(self, data: bytes, digest: str) -> bytes:
+        """A signature as CMS holds it: PKCS#1 v1.5 for RSA, DER for ECDSA; `digest` is `sha256`, `sha384` or `sha512`.
+
+        Raises KeyAccessError, also for kinds of keys that PDF readers do not know (Ed25519).
+        """
+        import pkcs11  # noqa: PLC0415 - an optional library
+        from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415
+
+        kind = self.public_line.split()[0]
+        try:
+            if kind == "ssh-rsa":
+                mechanism = getattr(pkcs11.Mechanism, f"{digest.upper()}_RSA_PKCS")
+                return bytes(self._private.sign(data, mechanism=mechanism))
+            if kind.startswith("ecdsa-"):
+                both = self._private.sign(hashlib.new(digest, data).digest(), mechanism=pkcs11.Mechanism.ECDSA)
+                r, s = (int.from_bytes(half, "big") for half in (both[: len(both) // 2], both[len(both) // 2 :]))
+                return encode_dss_signature(r, s)
+        except PKCS11Error as error:
+            raise _failed("署名できません", "cannot sign", error) from error
+        raise KeyAccessError(
+            f"この種類の鍵は PDF の署名に使えません: {kind}", f"keys of this kind do not sign PDFs: {kind}"
+        )
+
+    def certificates(self) -> list[bytes]:
+        """The certificates on the token (DER). Raises KeyAccessError."""
+        import pkcs11  # noqa: PLC0415
+        from pkcs11.exceptions import PKCS11Error  # noqa: PLC0415
+
+        wanted = {pkcs11.Attribute.CLASS: pkcs11.ObjectClass.CERTIFICATE}
+        try:
+            return [bytes(one[pkcs11.Attribute.VALUE]) for one in self._session.get_objects(wanted)]
+        except PKCS11Error as error:
+            raise _failed("証明書を読めません", "cannot read the certificates", error) from error
 
 
 def _failed(ja: str, en: str, error: Exception) -> KeyAccessError:

@@ -61,8 +61,8 @@ def report(
             "--sign",
             metavar="FILE.p12",
             help=text(
-                "署名する証明書(PKCS#12、2 つまで。既定: この文書だけの自己発行)",
-                "certificate that signs (PKCS#12, up to two; default: self-issued for this document)",
+                "署名する証明書(PKCS#12 か pkcs11: の URI、2 つまで。既定: この文書だけの自己発行)",
+                "certificate that signs (PKCS#12 or pkcs11: URI, up to two; default: self-issued for this document)",
             ),
         ),
     ] = None,
@@ -123,7 +123,12 @@ def _signers(case: Case, files: list[Path], passphrase_file: Path | None) -> lis
     if not files:
         return [report_signature.for_operator(case)]
     passphrase = options.passphrase_source(passphrase_file)
-    return [report_signature.from_pkcs12(path, passphrase) for path in files]
+    return [
+        report_signature.from_token(str(path), passphrase)
+        if str(path).startswith("pkcs11:")
+        else report_signature.from_pkcs12(path, passphrase)
+        for path in files
+    ]
 
 
 def _write(

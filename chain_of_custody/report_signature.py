@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from chain_of_custody.case import Case
+    from chain_of_custody.pkcs11_key import TokenKey
 
 FIELD = "hozen-{}"
 _DER = serialization.Encoding.DER
@@ -45,7 +47,7 @@ class DocumentSigner:
 
     described: Signing
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | TokenKey
     chain: tuple[x509.Certificate, ...] = ()
 
     def __repr__(self) -> str:
@@ -60,7 +62,7 @@ class DocumentSigner:
 
         metadata = signers.PdfSignatureMetadata(
             field_name=FIELD.format(number),
-            md_algorithm="sha256",
+            md_algorithm=_digest_for(self.certificate),
             subfilter=fields.SigSeedSubFilter.PADES,
             reason="証拠取扱記録の固定 / custody record",
             name=self.described.subject,
@@ -68,11 +70,15 @@ class DocumentSigner:
             # A second person may sign; nothing else may change.
             docmdp_permissions=fields.MDPPerm.FILL_FORMS,
         )
-        signer = signers.SimpleSigner(
-            signing_cert=asn1([self.certificate])[0],
-            signing_key=_asn1_key(self.key),
-            cert_registry=_registry(self.chain),
-        )
+        signer: Any
+        if isinstance(self.key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+            signer = signers.SimpleSigner(
+                signing_cert=asn1([self.certificate])[0],
+                signing_key=_asn1_key(self.key),
+                cert_registry=_registry(self.chain),
+            )
+        else:
+            signer = _token_signer(self.key, self.certificate, self.chain)
         stamper = _stamper(tsa) if tsa else None
         out = io.BytesIO()
         try:
@@ -88,6 +94,27 @@ def asn1(certificates: Sequence[x509.Certificate]) -> list[Any]:
     from pyhanko.keys import load_certs_from_pemder_data  # noqa: PLC0415
 
     return [one for cert in certificates for one in load_certs_from_pemder_data(cert.public_bytes(_DER))]
+
+
+def _digest_for(certificate: x509.Certificate) -> str:
+    """A digest as strong as the curve (as ECDSA is used with SSH and TLS)."""
+    key = certificate.public_key()
+    bits = key.curve.key_size if isinstance(key, ec.EllipticCurvePublicKey) else 256
+    return "sha256" if bits <= 256 else "sha384" if bits <= 384 else "sha512"
+
+
+def _token_signer(key: TokenKey, certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> Any:  # noqa: ANN401
+    from pyhanko.sign import signers  # noqa: PLC0415
+
+    class Signer(signers.Signer):
+        """Lets the token sign; the key never leaves it."""
+
+        async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+            """The signature, or as many bytes as one can have at most."""
+            return bytes(1024) if dry_run else key.sign_document(data, digest_algorithm)
+
+    made: Any = Signer
+    return made(signing_cert=asn1([certificate])[0], cert_registry=_registry(chain))
 
 
 def _asn1_key(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> Any:  # noqa: ANN401 - asn1crypto has no types
@@ -201,6 +228,49 @@ def from_pkcs12(path: Path, passphrase: Callable[[], bytes] | None) -> DocumentS
         )
     chain = tuple(one.certificate for one in loaded.additional_certs)
     return DocumentSigner(_described(loaded.cert.certificate, "given"), loaded.cert.certificate, loaded.key, chain)
+
+
+def from_token(uri: str, passphrase: Callable[[], bytes] | None) -> DocumentSigner:
+    """A key on a PKCS#11 token with its certificate, which lies on the token too. Raises KeyAccessError, UsageError."""
+    from chain_of_custody import pkcs11_key, signing  # noqa: PLC0415 - an optional library
+
+    key = pkcs11_key.open_key(uri, passphrase)
+    own: x509.Certificate | None = None
+    others: list[x509.Certificate] = []
+    for der in key.certificates():
+        try:
+            certificate = x509.load_der_x509_certificate(der)
+            public = certificate.public_key()
+        except (ValueError, UnsupportedAlgorithm):
+            # What else lies on the token is none of this signature's.
+            continue
+        if (
+            own is None
+            and isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey)
+            and signing.public_line_of(public) == key.public_line
+        ):
+            own = certificate
+        else:
+            others.append(certificate)
+    if own is None:
+        raise UsageError(
+            "トークンにこの鍵(RSA か ECDSA)の証明書がありません",
+            "the token holds no certificate of this key (RSA or ECDSA)",
+        )
+    return DocumentSigner(_described(own, "given"), own, key, _above(own, others))
+
+
+def _above(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """Those of `others` that lead from `certificate` upwards, by name."""
+    chain: list[x509.Certificate] = []
+    current = certificate
+    while current.issuer != current.subject:
+        found = [one for one in others if one.subject == current.issuer and one not in chain]
+        if not found:
+            break
+        current = found[0]
+        chain.append(current)
+    return tuple(chain)
 
 
 def _load_pkcs12(data: bytes, passphrase: Callable[[], bytes] | None) -> pkcs12.PKCS12KeyAndCertificates:
