@@ -183,7 +183,7 @@
   const verdict = problems.length ? "ng" : undecided || !entries.length ? "unknown" : "ok";
   const box = document.getElementById("verdict");
   box.dataset.verdict = verdict;
-  box.textContent = verdict;
+  box.textContent = T.labels[verdict] || verdict;
   document.getElementById("verdict-box").className = "verdict " + verdict;
   document.getElementById("verdict-words").textContent = T.verdicts[verdict];
   const list = el("ul");
