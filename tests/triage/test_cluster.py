@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from preserve.workers import Failure
+from tests.conftest import needs
 from triage import cluster_work
 from triage.cluster import Cluster, ClusterOptions, ClusterPool
 from triage.cluster_work import Assignment, Parcel, Refusal
@@ -168,13 +169,13 @@ def running(command: list[str], folder: Path, name: str) -> Iterator[subprocess.
             process.wait(timeout=10)
 
 
-def scheduler(stack: ExitStack, folder: Path, host: str) -> str:
+def scheduler(stack: ExitStack, folder: Path, host: str, *more: str) -> str:
     """Start one; its address."""
     found = folder / "scheduler.json"
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     stack.enter_context(
         running(
-            [*dask, "--host", host, "--port", "0", "--no-dashboard", "--scheduler-file", str(found)],
+            [*dask, "--host", host, "--port", "0", "--no-dashboard", "--scheduler-file", str(found), *more],
             folder,
             "scheduler",
         )
@@ -334,3 +335,35 @@ def test_a_scan_without_its_scheduler_goes_on_locally(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 5, done.stderr
     assert "--resume" in done.stderr
+
+
+def certificates(folder: Path) -> tuple[str, str, str]:
+    """An authority and one certificate of it: (authority, certificate, key)."""
+    authority, request, made, key = (str(folder / name) for name in ("ca.pem", "node.csr", "node.pem", "node.key"))
+    for command in (
+        ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-subj", "/CN=authority", "-keyout", str(folder / "ca.key"), "-out", authority),
+        ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=node",
+         "-keyout", key, "-out", request),
+        ("x509", "-req", "-in", request, "-CA", authority, "-CAkey", str(folder / "ca.key"), "-CAcreateserial",
+         "-days", "2", "-out", made),
+    ):  # fmt: skip
+        subprocess.run(["openssl", *command], check=True, capture_output=True)
+    return authority, made, key
+
+
+@needs_distributed
+@needs("openssl")
+def test_a_scan_over_tls(tmp_path: Path) -> None:
+    authority, made, key = certificates(tmp_path)
+    dask = ("--tls-ca-file", authority, "--tls-cert", made, "--tls-key", key)
+    with ExitStack() as stack:
+        address = scheduler(stack, tmp_path, "tls://127.0.0.1", *dask)
+        assert address.startswith("tls://")
+        worker(stack, tmp_path, address, "w1", "--no-nanny", *dask)
+        scan(tmp_path, "local")
+        tls = ("--tls-ca", authority, "--tls-cert", made, "--tls-key", key)
+        said = scan(tmp_path, "cluster", "--scheduler", address, "--worker-image", "copy.E01", *tls)
+    cluster = assert_same(tmp_path, "cluster", "local")
+    assert cluster["encrypted"]
+    assert "in the clear" not in said
