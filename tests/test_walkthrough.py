@@ -121,7 +121,7 @@ def test_the_stick_is_what_other_programs_read(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="runs some commands through a POSIX shell")
-@needs("openssl", "ssh-keygen", "unzip")
+@needs("openssl", "ssh-keygen")
 def test_the_walk(tmp_path, monkeypatch, clear_numbers):
     started = time.monotonic()
     make_walkthrough.build(tmp_path / "evidence")
