@@ -78,7 +78,7 @@ def own(work: Path) -> dict[str, Reading]:
     build = next(case.glob("timeline/*/manifest.json")).parent
     statement = f"""SELECT s.path, s.layer, s.parser, e.time_ns, e.kind, e."desc"
         FROM read_parquet('{build}/events/*.parquet') e
-        JOIN read_parquet('{build}/sources.parquet') s USING (source_id)"""  # noqa: S608 - own names
+        JOIN read_parquet('{build}/sources.parquet') s USING (source_id)"""
     found: dict[str, Reading] = defaultdict(Reading)
     for path, layer, parser, time_ns, kind, words in duckdb.connect().execute(statement).fetchall():
         reading = found[path.lstrip("/") if layer.startswith("folder:") else layer]
@@ -133,7 +133,7 @@ def compare(mine: Reading, other: Reading) -> tuple[int, int, Counter[str], Coun
         if words:
             reasons[words[0]] += 1
         else:
-            unknown[sorted(sources)[0]] += 1
+            unknown[min(sources)] += 1
     return both, sum(moment not in theirs for moment in mine.times), reasons, unknown
 
 
@@ -163,7 +163,7 @@ def main() -> int:
         shown = name.rpartition("/")[2] if not name.startswith(("e01:", "qcow2:", "raw:", "vhd:")) else name
         left = sum(reasons.values()) + sum(unknown.values())
         cells = (shown, _counts(here), _counts(there), f"{both:,}", f"{more:,}", f"{left:,}", "; ".join(why))
-        print("| " + " | ".join(cells) + " |")
+        print("| " + " | ".join(cell.replace("|", " › ") for cell in cells) + " |")
     return 1 if missing else 0
 
 
