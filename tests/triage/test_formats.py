@@ -21,7 +21,7 @@ def documented_members() -> set[str]:
 
 def test_every_member_of_a_finding_is_documented():
     number = Finding("my_number", "allocated", "raw:x", "/a", copies=(1,), file_id="0-1-1-128-0",
-                     content_sha256="0", known="n", medium="raw:x|luks").to_json("F000001")  # fmt: skip
+                     content_sha256="0", known="n", medium="raw:x|luks", recycled={"path": "C:\\a", "deleted_ns": 1}).to_json("F000001")  # fmt: skip
     match = Finding("yara", "allocated", "raw:x", "/a", rule="r").to_json("F000002")
     assert (set(number) | set(match)) == documented_members()
 
