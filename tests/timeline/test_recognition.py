@@ -119,3 +119,27 @@ def test_files_beside_a_file(tmp_path):
     with file.open() as stream:
         assert stream.seek(-4, 2) == 6
         assert stream.read() == b"xxxx"
+
+
+@pytest.mark.parametrize(
+    ("path", "parser"),
+    [
+        ("/Windows/Prefetch/CMD.EXE-087B4001.pf", "prefetch"),
+        ("/Users/a/Desktop/b.lnk", "lnk"),
+        ("/Users/a/NTUSER.DAT", "registry"),
+        ("/Windows/System32/config/SYSTEM", "registry"),
+        ("/Windows/appcompat/Programs/Amcache.hve", "registry"),
+        ("/Windows/System32/sru/SRUDB.dat", "ese"),
+        ("/Users/a/AppData/Local/Microsoft/Windows/WebCache/WebCacheV01.dat", "ese"),
+    ],
+)
+def test_a_name_of_windows_promises_its_format(path, parser):
+    found = recognise(memory_file(path, b"\x81\x02\xfe\x99" * 2000))
+    assert (found.parsers, [one.reason for one in found.problems]) == ((), ["damaged"])
+    assert found.problems[0].detail == f"named as {parser}, but its content is not of that format"
+
+
+@pytest.mark.parametrize("path", ["/etc/pam.d/system", "/fonts/times.pf", "/var/security", "/Users/a/empty.lnk"])
+def test_such_a_name_elsewhere_promises_nothing(path):
+    content = b"" if path.endswith(".lnk") else b"\x81\x02\xfe\x99" * 2000
+    assert recognise(memory_file(path, content)).problems == ()

@@ -54,6 +54,11 @@ def matches(file: SourceFile) -> bool:
     return file.head[4:8] == MAGIC and NAMES.fullmatch(file.name.lower()) is not None
 
 
+def promises(file: SourceFile) -> bool:
+    """One of the two names."""
+    return NAMES.fullmatch(file.name.lower()) is not None and file.size > 0
+
+
 def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:
     """The rows of the tables that are known."""
     import pyesedb  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - start-up time

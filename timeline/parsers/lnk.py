@@ -5,6 +5,7 @@ Format: [MS-SHLLINK]; the tracker block's identifiers: [MS-DLTW], RFC 4122 (a ve
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "lnk"
 HEADER = bytes.fromhex("4c000000 01140200 00000000 c0000000 00000046".replace(" ", ""))
 SIGNATURES = (HEADER,)
+NAMES = re.compile(r".*\.lnk")
 MOST_BYTES = 1 << 24
 DRIVES = ("unknown", "no root", "removable", "fixed", "remote", "cd-rom", "ram disk")
 UUID_EPOCH = 0x01B21DD213814000
@@ -83,6 +85,11 @@ class Link:
 def matches(file: SourceFile) -> bool:
     """Size and class id of the header."""
     return file.head[:20] == HEADER
+
+
+def promises(file: SourceFile) -> bool:
+    """The name of a shortcut."""
+    return file.name.lower().endswith(".lnk") and file.size > 0
 
 
 def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:

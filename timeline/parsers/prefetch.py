@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NAME = "prefetch"
 SIGNATURES = (b"MAM\x04", b"MAM\x84", *(version.to_bytes(4, "little") + b"SCCA" for version in (17, 23, 26, 30, 31)))
 NAMES = re.compile(r".*\.pf")
+_NAMED = re.compile(r".+-[0-9a-f]{8}\.pf")
 MOST_BYTES = 1 << 24
 MOST_VOLUMES = 64
 MOST_FILES = 20_000
@@ -41,6 +42,12 @@ def matches(file: SourceFile) -> bool:
     if head[4:8] == b"SCCA":
         return u32(head, 0) in LAYOUTS
     return head[:4] in (b"MAM\x04", b"MAM\x84") and NAMES.fullmatch(file.name.lower()) is not None
+
+
+def promises(file: SourceFile) -> bool:
+    """The signature, or a name as Windows gives it: the program, a hash, `.pf`."""
+    named = _NAMED.fullmatch(file.name.lower()) is not None and file.size > 0
+    return named or file.head[4:8] == b"SCCA"
 
 
 def parse(file: SourceFile, context: Context) -> Iterator[Event | Problem]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NAME = "registry"
 SIGNATURES = (SIGNATURE,)
+_OF_MACHINE = ("system", "software", "sam", "security")
+NAMES = re.compile("|".join((*_OF_MACHINE, r"ntuser\.dat", r"usrclass\.dat", r"amcache\.hve")))
 MOST_KEYS = 2_000_000
 _LOG = re.compile(r".*\.(?:log|log1|log2|blf|regtrans-ms)", re.IGNORECASE)
 
@@ -32,8 +34,12 @@ def matches(file: SourceFile) -> bool:
 
 
 def promises(file: SourceFile) -> bool:
-    """A signature promises a hive; what is named like a log is none."""
-    return _LOG.fullmatch(file.name) is None
+    """A signature, save under the name of a log; the names of users' hives, and in `config` those of the machine's."""
+    name = file.name.lower()
+    if file.head[:4] == SIGNATURE:
+        return _LOG.fullmatch(file.name) is None
+    of_machine = name in _OF_MACHINE and file.path.lower().endswith(f"/config/{name}")
+    return file.size > 0 and (of_machine or (name not in _OF_MACHINE and NAMES.fullmatch(name) is not None))
 
 
 def kind_of(hive: Hive) -> str:
