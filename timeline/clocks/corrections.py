@@ -108,15 +108,41 @@ def band_lines(solution: Solution, name: str) -> list[dict[str, Any]]:
     return lines
 
 
+def _on_lines(lines: list[dict[str, Any]], origin: int, reading: Floats) -> tuple[Floats, Floats]:
+    """(lowest, highest) offset at readings as the lines of a clock give them; nan where none does."""
+    low, high = np.full(len(reading), np.nan), np.full(len(reading), np.nan)
+    if not lines:
+        return low, high
+
+    def column(name: str) -> Floats:
+        return np.array([one[name] for one in lines], dtype=np.float64)
+
+    start, end = (np.array([(one[name] - origin) / 1e9 for one in lines]) for name in ("from_ns", "to_ns"))
+    known = np.array([one["status"] == "estimated" for one in lines])
+    at = np.searchsorted(start, reading, side="right") - 1
+    use = np.flatnonzero((at >= 0) & np.isfinite(reading))
+    use = use[(reading[use] < end[at[use]]) & known[at[use]]]
+    share = (reading[use] - start[at[use]]) / np.maximum(end[at[use]] - start[at[use]], 1e-9)
+    for target, side in ((low, "low"), (high, "high")):
+        first, last = column(f"{side}_from_ns")[at[use]], column(f"{side}_to_ns")[at[use]]
+        target[use] = (first + (last - first) * share) / 1e9
+    return low, high
+
+
 def event_lines(solution: Solution, made: StoreCase) -> list[dict[str, Any]]:
     """Events whose own interval is narrower than, or outside, what the lines of their clock say."""
     found: list[dict[str, Any]] = []
+    lines: dict[str, list[dict[str, Any]]] = {}
     origin = solution.case.origin_ns
     for index, source in enumerate(solution.case.sources):
         view = solution.main.views[source.clock]
         if (view.answer is None and index not in solution.zone_shifts and not source.wall) or not source.size:
             continue
-        theta_low, theta_high = offsets_at(view, source.reading_s - solution.zone_shifts.get(index, 0.0))
+        if source.clock not in lines:
+            lines[source.clock] = band_lines(solution, source.clock)
+        theta_low, theta_high = _on_lines(
+            lines[source.clock], origin, source.reading_s - solution.zone_shifts.get(index, 0.0)
+        )
         low, high = solution.low[index], solution.high[index]
         shift = solution.zone_shifts.get(index, 0.0)
         line_low = source.reading_s - shift - theta_high

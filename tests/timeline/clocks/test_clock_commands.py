@@ -172,6 +172,9 @@ def test_times_stand_side_by_side_and_sort_by_either(case, tmp_path, monkeypatch
     first = by_true[7]["corrected"]["earliest"]
     later = json.loads(run("show", "--by", "corrected", "--from", first, *asked, "--json"))["events"]
     assert all(one["latest_ns"] >= by_true[7]["earliest_ns"] for one in later)
+    # The clock was slow then: by the time as recorded the event itself would lie before its true one.
+    assert by_true[7]["time_ns"] < by_true[7]["earliest_ns"]
+    assert by_true[7]["id"] in {one["id"] for one in later}
     with pytest.raises(UsageError):
         run("show", "--by", "reading", *asked)
 

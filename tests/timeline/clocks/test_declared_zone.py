@@ -28,6 +28,12 @@ def case(tmp_path_factory):
     (evidence / "syslog").write_text(
         "".join(f"{wall(one):%b %e %H:%M:%S} pc app[{n}]: line\n" for n, one in enumerate(moments))
     )
+    (evidence / "setupapi.dev.log").write_text(
+        "[Device Install Log]\r\n     OS Version = 10.0.19045\r\n\r\n[BeginLog]\r\n\r\n"
+        ">>>  [Device Install (Hardware initiated) - USBSTOR\\Disk&Ven_X\\1]\r\n"
+        ">>>  Section start 2026/10/31 10:00:00.000\r\n<<<  Section end 2026/10/31 10:00:01.000\r\n"
+        "<<<  [Exit status: SUCCESS]\r\n"
+    )
     exchanges = [
         {"url": f"https://www.example.jp/{n}", "request_time": f"{one + timedelta(seconds=FAST_S):%Y-%m-%dT%H:%M:%S.%fZ}",
          "response_time": f"{one + timedelta(seconds=FAST_S + 0.2):%Y-%m-%dT%H:%M:%S.%fZ}", "status": 200,
@@ -50,6 +56,10 @@ def test_a_declared_zone_holds_on_both_sides_of_its_clock_change(case, monkeypat
     path, moments = case
     monkeypatch.setenv("HOZEN_CONFIG_HOME", str(path.parent))
     assert run("clock", "solve", "--case", path).exit_code == 0
+    sql = "SELECT corrected_status AS s, earliest_ns AS e FROM events_corrected WHERE parser = 'setupapi'"
+    setup = asked("query", sql, "--case", path)["rows"]
+    assert setup
+    assert {(one["s"], one["e"]) for one in setup} == {("unknown", None)}
     assert {one[3] for one in corrected(path)} == {"unknown"}  # wall times: lines of the clock are not for them
     declared = ("clock", "set-zone", "host:PC02", "--zone", "America/New_York", "--by", "IT", "--case", path)
     assert run(*declared).exit_code == 0

@@ -25,6 +25,9 @@ def pages(count):
     return [(f"http://intranet.example.jp/report/{n}?session=8f3a{n}", true(60 * n)) for n in range(count)]
 
 
+TWICE = ("http://intranet.example.jp/menu?of=everybody", true(30))
+
+
 def computer(folder):
     """What lies on the computer: requests without a server's Date, a mail sent, a fetched revocation list."""
     cache = folder / "Users" / "a" / "AppData" / "LocalLow" / "Microsoft" / "CryptnetUrlCache"
@@ -33,7 +36,7 @@ def computer(folder):
     requests = [
         {"url": url, "request_time": iso(at, PC_FAST_S), "response_time": iso(at, PC_FAST_S + 0.3), "status": 200,
          "headers": {}}
-        for url, at in pages(10)
+        for url, at in [*pages(10), TWICE]
     ]  # fmt: skip
     (folder / "requests.jsonl").write_text("".join(json.dumps(one) + "\n" for one in requests))
     sent = true(333) + timedelta(seconds=PC_FAST_S)
@@ -71,7 +74,7 @@ def case(tmp_path_factory):
         proxy.mkdir()
         (proxy / "access.log").write_text(
             "".join(f"{at.timestamp() + 0.2:.3f}     87 10.0.0.5 TCP_MISS/200 512 GET {url} - DIRECT/10.0.0.9 text/html\n"
-                    for url, at in pages(10))
+                    for url, at in [*pages(10), TWICE, (TWICE[0], true(45))])
         )  # fmt: skip
         built(folder / "c.case", proxy, host="PROXY")
         mail = folder / "mx"
@@ -132,4 +135,4 @@ def test_an_address_that_comes_twice_ties_nothing(case):
     assert sum(link.basis == "page" for link in made.links) == 10
     address = "length(path) >= 20"
     with open_store(case) as store:
-        assert next(store.rows(f"SELECT count(*) FROM events WHERE {address} AND kind = 'web.request'"))[0] == 20
+        assert next(store.rows(f"SELECT count(*) FROM events WHERE {address} AND kind = 'web.request'"))[0] == 23

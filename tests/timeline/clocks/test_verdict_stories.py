@@ -157,6 +157,8 @@ def test_traces_are_found_in_true_time_and_decide_nothing(tmp_path):
         ("jumplist.used", f"C:\\work\\{FILE}", {"drive_type": "fixed"}, true(705)),
         ("shellbag.last", "E:\\x", stick, true(720)),
         ("srum.network", "chrome.exe", {}, true(690)),
+        # 12 minutes after the event; by its text 23, and nothing beyond 15 counts
+        ("usn.written", f"/work/{FILE}", {}, true(712)),
         ("evtx.device_connected", "USB\\VID_1", {}, true(640)),
         ("evtx.device_connected", "USB\\VID_1", {}, true(900)),
         ("evtx.device_removed", "USB\\VID_1", {}, true(650)),
@@ -167,11 +169,15 @@ def test_traces_are_found_in_true_time_and_decide_nothing(tmp_path):
     found = {one.name: one.records for one in answer.traces}
     assert found == {
         "opened_from_medium": ("S9:lnk.target_created",), "folder_browsed": ("S9:shellbag.last",),
-        "sent_bytes": ("S9:srum.network",), "device_connected": ("S9:evtx.device_connected",),
+        "sent_bytes": ("S9:srum.network",),
+        "file_created": ("S9:usn.written",), "device_connected": ("S9:evtx.device_connected",),
         "log_cleared": ("S9:evtx.log_cleared",),
         "device_removed_before": ("S9:evtx.device_removed", "S9:evtx.device_connected"),
     }  # fmt: skip
     assert answer.verdict == "not_copied"
+    answer.traces.clear()
+    add_traces(Rows([one for one in events if one[0] != "evtx.device_removed"]), solution, [answer])
+    assert "device_removed_before" not in {one.name for one in answer.traces}
     assert file_name(FILE) == answer.file
 
 
