@@ -30,6 +30,7 @@ from triage.file_pass import PassSettings
 from triage.findings import numbered, write_lines
 from triage.masking import mask_text
 from triage.medium_scan import Crew, scan_medium
+from triage.numbered_folders import folders_in, next_folder
 from triage.results import CONFIDENCES
 from triage.scan_state import FOLDER as STATE_FOLDER
 from triage.scan_state import Plan, ScanState
@@ -364,14 +365,9 @@ def _results_folder(case: Path, image_name: str, options: ScanOptions) -> Path:
             )
         return folder
     scans = case / "scans"
-    taken: dict[int, tuple[Path, str]] = {}
-    if scans.is_dir():
-        for entry in scans.iterdir():
-            number, _, name = entry.name.partition("-")
-            if number.isdigit():
-                taken[int(number)] = (entry, name)
     safe_name = mask_text(image_name)
     if options.resume:
+        taken = folders_in(scans)
         for latest in sorted(taken, reverse=True):
             folder, name = taken[latest]
             if name == safe_name and (folder / STATE_FOLDER).is_dir():
@@ -382,7 +378,7 @@ def _results_folder(case: Path, image_name: str, options: ScanOptions) -> Path:
             hint_ja="--resume なしで新しく走査してください",
             hint_en="scan anew, without --resume",
         )
-    return scans / f"{max(taken, default=0) + 1}-{safe_name}"
+    return next_folder(scans, safe_name)
 
 
 def hash_verdict(stored: Mapping[str, str], media: MediaRead, *, unreadable_bytes: int) -> str:

@@ -31,6 +31,7 @@ from triage.file_pass import GRACE_SECONDS, MEMORY_WITH_PICTURES, FilePass, File
 from triage.findings import CoverageLine, encode_line, write_lines
 from triage.masking import mask_text
 from triage.nested_media import DEEPEST
+from triage.numbered_folders import next_folder
 from triage.scope import modified, scope_of
 from triage.text import Text
 from triage.words import Hit, RawSearch, TextSearch, Words, normalised
@@ -264,7 +265,7 @@ def search(image: Path, case: Case, options: SearchOptions) -> SearchOutcome:
         {"text": console.text("検索語は details にある", "the words searched for are in the details")},
         details=mask_text(listing).encode(),
     )
-    folder = _folder(case.path, mask_text(image.name))
+    folder = next_folder(case.path / "searches", mask_text(image.name))
     begin = {
         "image": mask_text(str(image)),
         "words": str(len(options.words.literal)),
@@ -282,14 +283,6 @@ def search(image: Path, case: Case, options: SearchOptions) -> SearchOutcome:
             status="done" if outcome.exit_code == 0 else "partial",
         )
     return outcome
-
-
-def _folder(case: Path, name: str) -> Path:
-    searches = case / "searches"
-    numbers = [0]
-    if searches.is_dir():
-        numbers += [int(head) for entry in searches.iterdir() if (head := entry.name.partition("-")[0]).isdigit()]
-    return searches / f"{max(numbers) + 1}-{name}"
 
 
 def _search(image: Path, case: Case, options: SearchOptions, folder: Path) -> SearchOutcome:
