@@ -172,13 +172,14 @@ def test_numbers_in_values_are_hidden(shared_data: Path) -> None:
     raw = content(real(shared_data, f"{SAMPLES}/security.evtx"))
     decoder = _Counted()
     _read(decoder, raw)
-    name = "WIN-03DLIIOFRRA".encode("utf-16-le")
-    digits = "123456789018/お".encode("utf-16-le").ljust(len(name), b"\0")
-    assert raw.count(name) > 1000
+    # Stands in values alone: the layouts stay those that are proven.
+    name = "NT AUTHORITY".encode("utf-16-le")
+    digits = "123456789018".encode("utf-16-le")
+    assert raw.count(name) > 500
     marked = _seal(bytearray(raw.replace(name, digits)))
     rows, _ = _read(decoder, marked)
     shown = json.dumps(rows, ensure_ascii=False, default=str)
-    assert shown.count("********9018/お") > 1000
+    assert shown.count("********9018") > 500
     assert "123456789018" not in shown
     assert rows == _read(_General(), marked)[0]
 
@@ -196,13 +197,17 @@ def test_ring_of_names_is_told_and_the_records_are_read(shared_data: Path) -> No
     assert [one.detail for one in problems] == ["the lists of names of a chunk lead nowhere; it is read without them"]
 
 
-def test_control_character_in_a_template_costs_nothing(shared_data: Path) -> None:
-    raw = _small(shared_data, f"{SAMPLES}/security.evtx", 0, 1)
-    name = "Microsoft-Windows-Security-Auditing".encode("utf-16-le")
-    at = bytes(raw).index(name)
-    raw[at] = 1
-    rows, problems = _read(_Counted(), _seal(raw))
-    assert (len(rows), problems) == (91, [])
+def test_text_that_is_no_json_costs_nothing(shared_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As the crate writes a control character of a damaged template.
+    def broken(_: object, key: object) -> None:
+        del key
+        json.loads('"\x01"')
+
+    raw = bytes(_small(shared_data, f"{SAMPLES}/security.evtx", 0, 1))
+    expected = _read(_General(), raw)
+    monkeypatch.setattr(evtx._Reader, "_learn", broken)  # noqa: SLF001 - the place where it came up
+    assert _read(_General(), raw) == expected
+    assert len(expected[0]) == 91
 
 
 @pytest.mark.parametrize(
