@@ -38,7 +38,8 @@ FORM_WORDS = (
 OTHER_WORDS = (
     "法人番号", "法人等番号", "インボイス", "登録番号", "適格請求書", "事業者番号", "会社番号", "運転免許",
     "免許証", "免許番号", "免許", "書留", "特定記録", "レターパック", "ゆうパック", "ゆうメール", "宅急便",
-    "宅配便", "fedex", "dhl", "ヤマト", "佐川", "クロネコ", "ライセンスキー", "プロダクトキー", "シリアルキー", "認証キー",
+    "宅配便",
+    "fedex", "dhl", "ヤマト", "佐川", "クロネコ", "ライセンスキー", "プロダクトキー", "シリアルキー", "認証キー",
     "注文", "受注", "発注", "オーダー", "オーダ", "order", "伝票", "追跡", "問い合わせ", "問合せ", "問合わせ",
     "お問合せ", "送り状", "荷物", "配送", "配達", "出荷", "貨物", "tracking", "waybill", "shipment", "parcel",
     "口座", "銀行", "account", "acct", "商品", "製品", "品番", "型番", "部品", "product", "item", "sku", "jan",
@@ -213,9 +214,7 @@ _EITHER = re.compile(
     rf"|{_word('法人番号')}[\s（(]*(?:又は|または|若しくは|もしくは|及び|・|/|／|or)?[\s]*[（(]?{_word('個人番号')}[)）]?)",
 )
 # 「個人番号［基礎年金番号］」 on forms of social insurance: twelve digits are the My Number, ten the other.
-_EITHER_PENSION = re.compile(
-    rf"{_word('個人番号')}\s?[\[［(（〔](?:又は|または)?{_word('基礎年金番号')}[\]］)）〕]"
-)
+_EITHER_PENSION = re.compile(rf"{_word('個人番号')}\s?[\[［(（〔](?:又は|または)?{_word('基礎年金番号')}[\]］)）〕]")
 # Any other word that ends like the name of a number.
 _GENERIC = re.compile(
     r"[一-鿿々ァ-ヶーA-Za-z0-9]{1,12}(?:番号|ナンバー|コード|[Nn][Oo]\.?|NO\.?|№|ID|id)\Z|(?:^|[^A-Za-z])(?:[Ii][Dd]|[A-Za-z]{2,20}[_-]?(?:[Ii]d|ID|[Nn]o|NO|[Nn]um|[Nn]umber|[Cc]ode|_cd|CD))\Z",

@@ -36,10 +36,9 @@ def parse(data: bytes) -> Recycled | None:
     if len(data) < 26 or version not in (1, 2):
         return None
     filetime = int.from_bytes(data[16:24], "little")
-    if version == 1:
-        raw = data[24 : 24 + 520]
-    else:
-        raw = data[28 : 28 + 2 * int.from_bytes(data[24:28], "little")]
+    # Version 1 keeps room for 260 characters, version 2 says how many there are.
+    start, size = (24, 520) if version == 1 else (28, 2 * int.from_bytes(data[24:28], "little"))
+    raw = data[start : start + size]
     path = raw.decode("utf-16-le", "replace").partition("\0")[0]
     if not path or not 0 <= filetime < 1 << 63:
         return None
