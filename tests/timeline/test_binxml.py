@@ -205,7 +205,7 @@ def test_text_that_is_no_json_costs_nothing(shared_data: Path, monkeypatch: pyte
 
     raw = bytes(_small(shared_data, f"{SAMPLES}/security.evtx", 0, 1))
     expected = _read(_General(), raw)
-    monkeypatch.setattr(evtx._Reader, "_learn", broken)  # noqa: SLF001 - the place where it came up
+    monkeypatch.setattr(evtx._Reader, "_learn", broken)
     assert _read(_General(), raw) == expected
     assert len(expected[0]) == 91
 
