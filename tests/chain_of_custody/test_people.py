@@ -1,4 +1,5 @@
 import subprocess
+import time
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -170,12 +171,38 @@ def test_a_session_opened_with_a_revoked_key_is_ng(case_of_two, keys, monkeypatc
         case.revoke_key("sato", clock.now().ts, "stolen")
     old = read_people(case_of_two).persons["sato"]
     monkeypatch.setattr("chain_of_custody.case.Case.operator", lambda self: old)
-    import time
-
     time.sleep(0.01)
     with open_case(case_of_two, key=keys["second"]) as case:
         case.append("note", {"text": "after"})
     assert ("ng", "unknown_person") in codes(case_of_two)
+
+
+def test_a_session_opened_with_a_key_that_was_replaced_is_ng(case_of_two, keys, monkeypatch):
+    before = read_people(case_of_two).persons["yamada"]
+    with open_case(case_of_two, key=keys["operator"]) as case:
+        case.rotate_key(signing.load_private_key(keys["new"]))
+    monkeypatch.setattr("chain_of_custody.case.Case.operator", lambda self: before)
+    time.sleep(2)  # OpenSSH knows whole seconds: the script may be a second late
+    with open_case(case_of_two, key=keys["operator"]) as case:
+        case.append("note", {"text": "with the old key"})
+    findings = [finding for finding in verify_case(case_of_two).findings if finding.severity == "ng"]
+    assert findings
+    assert script_code(case_of_two) == 1
+
+
+def test_a_key_signs_neither_before_nor_after_its_window(case_of_two, keys):
+    with open_case(case_of_two, key=keys["operator"]) as case:
+        case.rotate_key(signing.load_private_key(keys["new"]))
+    people = read_people(case_of_two)
+    old, new = (period for period in people.periods if period.id == "yamada")
+    second = 1_000_000_000
+    change = new.after_ns
+    assert old.before_ns == change
+    assert people.period_at("yamada", entries.OPERATOR, change - 2 * second).key == public(keys["operator"])
+    assert people.period_at("yamada", entries.OPERATOR, change + 2 * second).key == public(keys["new"])
+    assert people.period_at("yamada", entries.WITNESS, change + 2 * second) is None
+    sato = next(period for period in people.periods if period.id == "sato")
+    assert people.period_at("sato", entries.OPERATOR, sato.after_ns - 2 * second) is None
 
 
 def test_derived_files_left_by_a_crash_are_mended_and_foreign_ones_are_not(case_of_two, keys):

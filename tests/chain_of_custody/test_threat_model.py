@@ -211,7 +211,7 @@ WORDS = {
 # Attacks on other things than the ledger, and faults: where each is tested, and the verdict and words it must end in.
 ELSEWHERE = {
     "key outside its window": (
-        "test_people test_a_session_opened_with_a_revoked_key_is_ng",
+        "test_people test_a_session_opened_with_a_key_that_was_replaced_is_ng",
         "NG",
         "is no person of this case with a valid key at that time",
     ),
