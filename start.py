@@ -23,7 +23,8 @@ SUPPORTED = ((3, 11), (3, 12), (3, 13))
 USAGE = """usage: python3 start.py demo|test|setup|bundle [arguments for pytest]
   demo   set up, then find the My Numbers on examples/sample.E01 and open nothing: paths are printed
   test   set up, then run all tests
-  setup  set up only; with --extras also what is optional: text in pictures (OCR), PKCS#11 tokens, RAR, scans over many machines
+  setup  set up only; with --extras also what is optional: text in pictures (OCR), PKCS#11 tokens, RAR, scans over many
+         machines
   bundle --out DIR   everything to install without a network: wheels for Linux and Windows, SHA256SUMS, INSTALL.txt"""
 
 
