@@ -726,7 +726,14 @@ def _incidents(w: Writer, rng: random.Random, model: Model, at: float) -> Truth:
             )
 
         if way.startswith("gap"):
-            stops.append((t - rng.uniform(100, 4000), t + rng.uniform(100, 4000)))
+            # Logging stops for this alert alone: a gap over another one would swallow the lines that decide that one.
+            before, after = (moments[at] if 0 <= at < len(moments) else t for at in (number - 1, number + 1))
+            stops.append(
+                (
+                    max(t - rng.uniform(100, 4000), (before + t) / 2 if before < t else w.start),
+                    min(t + rng.uniform(100, 4000), (after + t) / 2 if after > t else w.end),
+                )
+            )
         elif way in ("full", "full_deleted"):
             line(0.5, "FileCopy", size, size, "リムーバブル")
         elif way == "chunks":
