@@ -14,6 +14,7 @@ with Pool(start=make_handler, argument=settings, count=2) as pool:
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import itertools
 import multiprocessing
@@ -103,13 +104,28 @@ class _Queue(Generic[TaskT]):
         self._next.extend(tasks)
 
 
+@functools.cache
+def _has_fork_server() -> bool:
+    """Whether children can be copied from a server; not where its socket cannot be made (a long name of TMPDIR)."""
+    if sys.platform == "darwin" or "forkserver" not in multiprocessing.get_all_start_methods():
+        return False
+    from multiprocessing.forkserver import ensure_running  # noqa: PLC0415 - not on Windows
+
+    try:
+        ensure_running()
+    except OSError:
+        return False
+    return True
+
+
 def child_context() -> SpawnContext | ForkServerContext:
     """How children are started: never as a copy of a process that has threads.
 
-    On Linux by a server of one thread, which is copied for each; elsewhere anew.
+    On Linux by a server of one thread, which is copied for each; elsewhere, and where that server cannot be, anew.
     """
-    has_server = "forkserver" in multiprocessing.get_all_start_methods() and sys.platform != "darwin"
-    return multiprocessing.get_context("forkserver") if has_server else multiprocessing.get_context("spawn")
+    if _has_fork_server():
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
 
 
 def warm_up(*modules: str) -> None:
@@ -119,9 +135,7 @@ def warm_up(*modules: str) -> None:
     """
     if sys.platform == "linux":
         multiprocessing.set_forkserver_preload(["__main__", *modules])
-        from multiprocessing.forkserver import ensure_running  # noqa: PLC0415 - not on Windows
-
-        ensure_running()
+        _has_fork_server()
 
 
 def _limit_memory(extra_bytes: int) -> None:

@@ -20,6 +20,15 @@ set -u
 LC_ALL=C
 export LC_ALL
 unset IFS
+# Times here are numbers of 64 bits, as POSIX has it where a long has them. A shell that has 32 (mksh) lets another read.
+if [ "$((2147483647 + 1))" -ne 2147483648 ] 2>/dev/null || [ "$((2147483647 + 1))" -lt 0 ]; then
+  for shell in dash bash ksh /bin/sh; do
+    if [ "$(command "$shell" -c 'echo "$((2147483647 + 1))"' 2>/dev/null)" = 2147483648 ]; then exec "$shell" "$0" "$@"; fi
+  done
+  echo "cannot tell: this shell calculates with 32 bits; use dash, bash, ksh or busybox sh" \
+    "/ 判定できません: このシェルの整数は 32 ビットです。dash、bash、ksh、busybox sh のいずれかを使ってください"
+  exit 3
+fi
 case $0 in */*) cd "${0%/*}" || exit 3 ;; esac
 
 for program in openssl ssh-keygen sha256sum base64 date mktemp wc rm cat cp mv head tail; do

@@ -43,6 +43,17 @@ def test_other_shells(case_path, shell):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_shell_of_32_bits_without_another_cannot_tell(case_path, tmp_path):
+    if shutil.which("mksh") is None:
+        pytest.skip("mksh not installed")
+    script = (case_path / "verify.sh").read_text().replace("in dash bash ksh /bin/sh", "in no-other-shell")
+    (case_path / "other.sh").write_text(script)
+    mksh = str(shutil.which("mksh"))
+    done = subprocess.run([mksh, case_path / "other.sh"], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "32 bits" in done.stdout
+
+
 def test_the_fingerprint_on_paper(case_path):
     with open_case(case_path) as case:
         fingerprint = case.fingerprint

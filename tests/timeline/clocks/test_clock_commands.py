@@ -189,8 +189,9 @@ def test_exports_carry_both_times(case, tmp_path, monkeypatch, form):
               "correction_width_s", "clock", "time_text"}  # fmt: skip
     if form == "xlsx":
         openpyxl = pytest.importorskip("openpyxl", reason="reads what xlsxwriter wrote")
-        sheet = openpyxl.load_workbook(out, read_only=True).active
-        assert wanted <= set(next(sheet.iter_rows(values_only=True)))
+        book = openpyxl.load_workbook(out, read_only=True)
+        assert wanted <= set(next(book.active.iter_rows(values_only=True)))
+        book.close()
         return
     text = out.read_text(encoding="utf-8")
     rows = documents(out) if form.endswith("jsonl") else list(csv.DictReader(text.splitlines()))
