@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from chain_of_custody import entries as entry_forms
-from chain_of_custody import exhibits, guideline, incident, merkle, sheets, signing, statements
+from chain_of_custody import exhibits, guideline, incident, merkle, report_clocks, sheets, signing, statements
 from chain_of_custody.case import PROTECTION_TEXT
 from chain_of_custody.people import KEY_ENTRIES, People
 
@@ -98,6 +98,20 @@ def made_of(value: Mapping[str, Json]) -> Made:
         item=text("item"),
         withheld=int(text("withheld")),
     )
+
+
+def _clock_rows(listed: Sequence[Entry], language: Language) -> Json:
+    """Name, sentence, page and hash of each clock of the latest estimate."""
+    estimates = b"\n".join(entry.line for entry in listed if entry.type == "clock.end")
+    return [
+        [
+            statements.shown(one.name),
+            statements.shown(one.sentence_ja if language == "ja" else one.sentence_en),
+            statements.shown(one.page),
+            one.sha256,
+        ]
+        for one in report_clocks.clock_lines(estimates)
+    ]
 
 
 def findings_of(verification: Verification, begin: Entry, opened_by: int) -> tuple[tuple[Mapping[str, Json], ...], int]:
@@ -402,6 +416,7 @@ def of(listed: Sequence[Entry], made: Made, language: Language) -> dict[str, Jso
         "classified": incident.classified_rows(course, language),
         "course_heads": [words.pick(head) for head in incident.HEADS],
         "course": incident.rows(course, language),
+        "clocks": _clock_rows(listed, language),
         "verdict": made.verdict,
         "verdict_label": words.pick(_VERDICTS.get(made.verdict, (made.verdict, made.verdict))),
         "findings": [

@@ -110,6 +110,28 @@ def test_all_texts_stay_texts_and_the_words_are_there(case_dir, pdf):
         assert flat(command) in shown
 
 
+def test_the_last_estimate_of_the_clocks_stands_in_the_pages(case_dir, tmp_path):
+    with open_case(case_dir) as case:
+        for minutes in ("9", "11"):
+            with case.action("clock", {"operation": "solve"}) as action:
+                one = {
+                    "sentence_ja": f"{minutes} 分 進んでいたと推定される",
+                    "sentence_en": f"was {minutes} min fast",
+                    "page": "timeline/clocks/001.html",
+                    "sha256": "cd" * 32,
+                }
+                action.set_result({"clocks": {"camera:3": one}})
+    target = tmp_path / "clocks.pdf"
+    code, _out, err = custody("report", "--out", target, "--case", case_dir)
+    assert code == 0, err
+    words = flat(text_of(target.read_bytes()))
+    # Every estimate stands in the timeline of custody, the last one in the section on clocks, too.
+    assert words.count("was9minfast") == 1
+    assert words.count("was11minfast") == 2
+    assert words.count("cd" * 32) == 3
+    assert custody("verify", case_dir, "--report", target)[0] == 0
+
+
 def test_hostile_and_endless_texts(tmp_path):
     path = tmp_path / "case"
     texts = [
