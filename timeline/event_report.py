@@ -25,7 +25,7 @@ from chain_of_custody.entries import FileHash
 from chain_of_custody.errors import TargetError, UsageError
 from chain_of_custody.masking import mask_text
 from timeline import incident_marks, questions, times
-from timeline.corrected_times import COLUMNS, HEADINGS, corrected_time
+from timeline.corrected_times import HEADINGS
 from timeline.filters import Filter, event_of
 from timeline.kinds import sentence
 from timeline.marks import Notebook
@@ -168,7 +168,7 @@ def render(
     )
     policy = f"default-src 'none'; style-src 'sha256-{_digest(style)}'; base-uri 'none'; form-action 'none'"
     heading = mask_text(title) or say("時系列報告書", "Timeline report")
-    corrected = _corrected(store, rows, zone, say)
+    corrected = questions.corrected_times(store, rows, zone, say.language)
     moments = incident_marks.of_case(case.path)
     parts = [
         f'<header><p class="case">{_h(mask_text(case.name))}</p><h1>{_h(heading)}</h1>{_facts(case, store, rows, asked, zone, say, left_out)}</header>',
@@ -486,26 +486,6 @@ def _days(shown: str) -> int:
     year, month, day = int(shown[:4]), int(shown[5:7]), int(shown[8:10])
     ns = times.civil(year, month, day)
     return (ns or 0) // times.DAY
-
-
-def _corrected(store: Store, rows: Sequence[Mapping[str, Any]], zone: str, say: _Words) -> dict[str, CorrectedTime]:
-    """The columns of the corrected time by event, where clocks were estimated; empty where none was."""
-    known = (
-        next(store.rows("SELECT count(*) FROM corrections"))[0]
-        or next(store.rows("SELECT count(*) FROM corrected_events"))[0]
-    )
-    if not known:
-        return {}
-    found: dict[str, CorrectedTime] = {}
-    names = [f"({row['source_id']}, {row['row']})" for row in rows]
-    columns = ("id", "time_ns", "time_text", "precision_ns", "zone", "clock", *COLUMNS)
-    for at in range(0, len(names), 500):
-        listed = ", ".join(names[at : at + 500])
-        sql = f"SELECT {', '.join(columns)} FROM events_corrected WHERE (source_id, row) IN ({listed})"  # noqa: S608 - whole numbers
-        for one in store.rows(sql):
-            row = dict(zip(columns, one, strict=True))
-            found[row["id"]] = corrected_time(row, zone, say.language)
-    return found
 
 
 _BASIS = {

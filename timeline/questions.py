@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from chain_of_custody.errors import Language
+    from timeline.corrected_times import CorrectedTime
     from timeline.store import Store
 
 MOST_ON_A_PAGE = 2000
@@ -181,6 +182,27 @@ def corrected_of(store: Store, names: Sequence[str]) -> dict[str, tuple[int, int
             "AND earliest_ns IS NOT NULL AND latest_ns IS NOT NULL"
         )
         found |= {str(one[0]): (int(one[1]), int(one[2])) for one in store.rows(sql)}
+    return found
+
+
+def has_corrections(store: Store) -> bool:
+    """Whether clocks were estimated for this timeline."""
+    asked = (f"SELECT 1 FROM {table} LIMIT 1" for table in ("corrections", "corrected_events"))
+    return any(next(store.rows(sql), None) is not None for sql in asked)
+
+
+def corrected_times(
+    store: Store, rows: Sequence[Mapping[str, Any]], zone: str, language: Language
+) -> dict[str, CorrectedTime]:
+    """The columns of the corrected time of these events, by their ids; empty where no clock was estimated."""
+    found: dict[str, CorrectedTime] = {}
+    if not has_corrections(store):
+        return found
+    names = ("id", "time_ns", "time_text", "precision_ns", "zone", "clock", *CORRECTED_COLUMNS)
+    for at in range(0, len(rows), 500):
+        page = [(one["source_id"], one["row"], one["time_ns"]) for one in rows[at : at + 500]]
+        for row in _in_full(store, "events_corrected", names, page, "source_id, row"):
+            found[row["id"]] = corrected_time(row, zone, language)
     return found
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from chain_of_custody.errors import Language
+    from timeline.corrected_times import CorrectedTime
     from timeline.marks import Notebook
     from timeline.store import Store
 
@@ -164,6 +165,7 @@ class Viewer:
             "zones": list(dict.fromkeys((self.zone, *_ZONES))),
             "language": self.language,
             "notes": self.notebook is not None,
+            "corrected": questions.has_corrections(self.store),
             "marks": self._marks(),
             "incident": [one.to_json() for one in incident_marks.of_case(self.store.home.parent)],
             "damaged": [mask_text(one) for one in self.store.damaged],
@@ -229,7 +231,18 @@ class Viewer:
         low, high = series.span(asked.first_ns, asked.last_ns)
         positions = series.chosen_at(index.selected(asked.chosen), low, high, skip, limit)
         places = [index.place(asked.words, one) for one in positions]
-        return {"at": skip, "rows": [self._row(row, asked) for row in index.read(places)], "searched": done}
+        rows = index.read(places)
+        corrected = questions.corrected_times(self.store, rows, asked.zone, asked.language)
+        shown = [self._row(row, asked) | self._beside(corrected.get(row["id"])) for row in rows]
+        return {"at": skip, "rows": shown, "searched": done}
+
+    def _beside(self, corrected: CorrectedTime | None) -> dict[str, str]:
+        """The corrected time of a row of the table: the range, and what was added ± half its width."""
+        if corrected is None or not corrected.earliest:
+            return {"corrected": "", "amount": ""}
+        first, last = (one.replace("T", " ") for one in (corrected.earliest, corrected.latest))
+        same_day = first[:10] == last[:10]
+        return {"corrected": f"{first[:23]} – {last[11 if same_day else 0 : 23]}", "amount": corrected.amount}
 
     def _row(self, row: Mapping[str, Any], asked: _Asked) -> dict[str, Any]:
         return {

@@ -295,10 +295,11 @@
     const page = pages.get(Math.floor(at / PAGE)), one = page && page.rows ? page.rows[at % PAGE] : null;
     const made = el("div", { class: one ? "row" : "row wait", role: "option", id: `r${at}`, "data-at": at, "aria-selected": at === s.selected ? "true" : "false" });
     made.style.top = `${(at - s.base) * height()}px`;
-    if (!one) { made.append(el("span", { class: "when" }), el("span", { class: "kind" }), el("span", { class: "what" }), el("span", { class: "from" })); return made; }
+    if (!one) { made.append(el("span", { class: "when" }), ...(meta.corrected ? [el("span", { class: "range" })] : []), el("span", { class: "kind" }), el("span", { class: "what" }), el("span", { class: "from" })); return made; }
     if (meta.marks[one.id]) made.classList.add("marked");
     made.append(
       el("span", { class: one.known ? "when" : "when unknown", title: one.known ? one.time : `${one.time} ${t().unknown}` }, one.time.slice(0, -7).slice(0, 23), el("small", {}, one.known ? "" : " ?")),
+      ...(meta.corrected ? [el("span", { class: one.corrected ? "range" : "range unknown", title: one.amount }, one.corrected || t().unknown)] : []),
       el("span", { class: "kind", title: one.kind }, el("i", { class: `f${meta.families.indexOf(one.family)}` }), label("kind", one.kind)),
       el("span", { class: "what", title: one.text }, one.state !== "live" ? el("span", { class: "tag" }, t()[one.state] || one.state) : null, one.text),
       el("span", { class: "from", title: `${one.source} ${one.host}` }, [one.host, one.actor].filter(Boolean).join(" · ") || one.source));
@@ -425,6 +426,7 @@
 
   async function start() {
     s.zone = "UTC"; meta = await ask("meta");
+    document.querySelector(".table").classList.toggle("both", meta.corrected);
     s.zone = meta.zone; s.lang = meta.language;
     document.title = `${meta.title} – timeline`; $("title").textContent = meta.title;
     $("zone").replaceChildren(...meta.zones.map((zone) => el("option", { value: zone }, zone))); $("zone").value = s.zone;

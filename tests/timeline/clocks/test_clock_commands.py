@@ -23,6 +23,7 @@ from timeline.clocks import solve
 from timeline.clocks.statements import statements
 from timeline.clocks.store_case import case_of_store
 from timeline.store import open_store
+from timeline.viewer import Viewer
 
 ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -177,6 +178,23 @@ def test_times_stand_side_by_side_and_sort_by_either(case, tmp_path, monkeypatch
     assert by_true[7]["id"] in {one["id"] for one in later}
     with pytest.raises(UsageError):
         run("show", "--by", "reading", *asked)
+
+
+def test_the_viewer_shows_both_times_side_by_side(case, monkeypatch):
+    monkeypatch.setenv("HOZEN_CONFIG_HOME", str(case[1]))
+    run("clock", "solve", "--case", case[0])
+    with open_store(case[0]) as store, Viewer(store, "t") as viewer:
+        assert viewer.answer("meta", {})["corrected"] is True
+        rows = viewer.answer("rows", {"zone": "Asia/Tokyo", "lang": "ja", "n": "200"})["rows"]
+        known = [one for one in rows if one["corrected"]]
+        assert len(known) > 100
+        for one in known[:20]:
+            asked = {"id": one["id"], "zone": "Asia/Tokyo"}
+            alone = viewer.answer("event", asked)["corrected"]
+            first, last = one["corrected"].split(" – ")
+            assert alone["earliest"].replace("T", " ")[:23] == first
+            assert alone["latest"].replace("T", " ")[:23].endswith(last)
+            assert re.fullmatch(r"[+-][0-9]+\.[0-9]{3} s ± [0-9]+\.[0-9]{3} s", one["amount"]), one["amount"]
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "timesketch-csv", "timesketch-jsonl", "xlsx"])
