@@ -40,7 +40,7 @@ def events(
     order = "time_ns DESC NULLS LAST, source_id DESC, row DESC" if newest_first else ORDER
     if limit + offset <= MOST_ON_A_PAGE:
         # The page is found by the few columns that decide it; only its rows are read in full.
-        page = _page(store, (condition, values), wanted, order=order, rows=(limit, offset), backward=newest_first)
+        page = _page(store, (condition, values), order, (limit, offset))
         yield from _in_full(store, "events", EVENT_COLUMNS, page, order)
         return
     sql = (
@@ -73,8 +73,11 @@ def corrected_events(
     shown = ", ".join(f'"{name}"' for name in names)
     page = None
     if limit + offset <= MOST_ON_A_PAGE:
-        find = _page_by_corrected if by_corrected else _page
-        page = find(store, (condition, values), wanted, order=order, rows=(limit, offset), backward=newest_first)
+        asked, rows = (condition, values), (limit, offset)
+        if by_corrected:
+            page = _page_by_corrected(store, asked, wanted, order=order, rows=rows, backward=newest_first)
+        else:
+            page = _page(store, asked, order, rows)
     if page is not None:
         yield from _in_full(store, "events_corrected", names, page, order)
         return
@@ -99,17 +102,8 @@ def _in_full(
         yield dict(zip(names, row, strict=True))
 
 
-def _page(
-    store: Store,
-    condition: tuple[str, list[Any]],
-    wanted: Filter,
-    *,
-    order: str,
-    rows: tuple[int, int],
-    backward: bool,
-) -> list[tuple[Any, ...]]:
+def _page(store: Store, condition: tuple[str, list[Any]], order: str, rows: tuple[int, int]) -> list[tuple[Any, ...]]:
     """(source_id, row, time_ns) of the events of a page in order of their recorded times."""
-    del wanted, backward
     sql = f"SELECT source_id, row, time_ns FROM events WHERE {condition[0]} ORDER BY {order} LIMIT ? OFFSET ?"
     return list(store.rows(sql, [*condition[1], *rows]))
 
@@ -183,6 +177,13 @@ def corrected_of(store: Store, names: Sequence[str]) -> dict[str, tuple[int, int
         )
         found |= {str(one[0]): (int(one[1]), int(one[2])) for one in store.rows(sql)}
     return found
+
+
+def correction_of(store: Store, event: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of the corrected time (`corrected_times.COLUMNS`) of one event, as the store has them."""
+    sql = f"SELECT {', '.join(CORRECTED_COLUMNS)} FROM events_corrected WHERE source_id = ? AND row = ?"
+    found = next(store.rows(sql, [event["source_id"], event["row"]]))
+    return dict(zip(CORRECTED_COLUMNS, found, strict=True))
 
 
 def has_corrections(store: Store) -> bool:

@@ -274,21 +274,14 @@ class Viewer:
         return shown
 
     def _corrected(self, row: Mapping[str, Any], zone: str) -> dict[str, str] | None:
-        found = next(
-            self.store.rows(
-                "SELECT earliest_ns, latest_ns, corrected_status, corrected_ground FROM events_corrected "
-                "WHERE source_id = ? AND row = ?",
-                [row["source_id"], row["row"]],
-            ),
-            None,
-        )
-        if found is None or found[2] == "unknown":
+        found = questions.correction_of(self.store, row)
+        if found["corrected_status"] == "unknown":
             return None
         return {
-            "earliest": times.shown(found[0], zone),
-            "latest": times.shown(found[1], zone),
-            "status": str(found[2]),
-            "ground": str(found[3] or ""),
+            "earliest": times.shown(found["earliest_ns"], zone),
+            "latest": times.shown(found["latest_ns"], zone),
+            "status": str(found["corrected_status"]),
+            "ground": str(found["corrected_ground"] or ""),
         }
 
     def _place(self, given: Mapping[str, str]) -> dict[str, Any]:

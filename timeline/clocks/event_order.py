@@ -17,14 +17,9 @@ EVTX_DISORDER_NS = 5_000_000_000
 
 def _side(store: Store, name: str) -> dict[str, Any]:
     event = questions.event(store, name)
-    found = next(
-        store.rows(
-            "SELECT earliest_ns, latest_ns, corrected_status, corrected_ground FROM events_corrected "
-            "WHERE source_id = ? AND row = ?",
-            [event["source_id"], event["row"]],
-        ),
-    )
-    known = found[0] is not None and found[1] is not None
+    found = questions.correction_of(store, event)
+    earliest, latest = found["earliest_ns"], found["latest_ns"]
+    known = earliest is not None and latest is not None
     return {
         "event": name,
         "text": event["time_text"],
@@ -33,11 +28,11 @@ def _side(store: Store, name: str) -> dict[str, Any]:
         "source_id": event["source_id"],
         "sequence": event["sequence"],
         "parser": event["parser"],
-        "earliest_ns": found[0],
-        "latest_ns": found[1],
-        "earliest": iso_ns(int(found[0])) if known else None,
-        "latest": iso_ns(int(found[1])) if known else None,
-        "ground": found[3] or found[2],
+        "earliest_ns": earliest,
+        "latest_ns": latest,
+        "earliest": iso_ns(int(earliest)) if known else None,
+        "latest": iso_ns(int(latest)) if known else None,
+        "ground": found["corrected_ground"] or found["corrected_status"],
     }
 
 
