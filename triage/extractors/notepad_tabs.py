@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from triage.extractors import binary
+from triage.extractors.fields import Fields
 from triage.extractors.model import ExtractionError
 from triage.extractors.pieces import prose
 
@@ -29,41 +30,19 @@ def matches(head: bytes, name: str, _size: int) -> bool:
     return head.startswith(b"NP\x00") and head[3:4] in (b"\x00", b"\x01") and name.lower().endswith(".bin")
 
 
-class _Fields:
-    """Fields in order; lengths are integers of seven bits a byte, lowest first."""
-
-    def __init__(self, data: bytes, at: int) -> None:
-        self.data = data
-        self.at = at
-
-    def number(self) -> int:
-        value = 0
-        for shift in range(0, 63, 7):
-            byte = self.take(1)[0]
-            value |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                return value
-        raise _damaged()
-
-    def take(self, size: int) -> bytes:
-        if not 0 <= size <= len(self.data) - self.at:
-            raise _damaged()
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def text(self) -> str:
-        return self.take(2 * self.number()).decode("utf-16-le", "replace")
+def _text(fields: Fields) -> str:
+    return fields.take(2 * fields.number()).decode("utf-16-le", "replace")
 
 
 def _damaged() -> ExtractionError:
     return ExtractionError("damaged", "メモ帳のタブが壊れています", "the Notepad tab is damaged")
 
 
-def _content(fields: _Fields, *, saved: bool) -> tuple[str, str]:
+def _content(fields: Fields, *, saved: bool) -> tuple[str, str]:
     """Path of the saved file ("" for none) and the text at the last time it was written out."""
     path = ""
     if saved:
-        path = fields.text()
+        path = _text(fields)
         fields.number()  # size of the file
         fields.take(2)  # encoding, line ends
         fields.number()  # time
@@ -74,13 +53,13 @@ def _content(fields: _Fields, *, saved: bool) -> tuple[str, str]:
     fields.number()
     fields.take(3)  # line wrap, right to left, control characters
     fields.take(fields.number())  # further options
-    text = fields.text()
+    text = _text(fields)
     fields.take(1)  # whether there is more than the file has
     fields.take(4)  # CRC-32
     return path, text
 
 
-def _changed(fields: _Fields, text: str, context: Context) -> str:
+def _changed(fields: Fields, text: str, context: Context) -> str:
     """`text` after the changes that follow."""
     codes = list(text)
     for count in range(_MAX_CHANGES):
@@ -101,7 +80,7 @@ def extract(source: Source, context: Context) -> Iterator[Text | Problem | Child
     """The text as it stood last, and as it stood before where that differs."""
     data = source.read_at(0, MAX_BYTES)
     context.spend(len(data))
-    fields = _Fields(data, 3)
+    fields = Fields(data, 3, _damaged, number_bits=63)
     kind = fields.take(1)[0]
     try:
         path, text = _content(fields, saved=kind == 1)

@@ -16,6 +16,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from triage.extractors import binary
+from triage.extractors.fields import Fields
 from triage.extractors.model import BytesSource, Child, ExtractionError, LimitReachedError, Problem, member_container
 from triage.extractors.tar import RangeSource
 from triage.extractors.zip_archive import name_text
@@ -64,45 +65,19 @@ def _damaged() -> ExtractionError:
     return ExtractionError("damaged", "RAR のヘッダーが壊れています", "a header of the RAR archive is damaged")
 
 
-class _Numbers:
-    """The fields of a RAR 5 header: integers of seven bits a byte, lowest first."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def number(self) -> int:
-        value = 0
-        for shift in range(0, 70, 7):
-            if self.at >= len(self.data):
-                raise _damaged()
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
-            if not byte & 0x80:
-                return value
-        raise _damaged()
-
-    def take(self, size: int) -> bytes:
-        if not 0 <= size <= len(self.data) - self.at:
-            raise _damaged()
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-
 def _entries5(source: Source, context: Context) -> Iterator[Entry]:
     """Members of a RAR 5 archive."""
     position = len(RAR5)
     while position < source.size:
         context.check_time()
         head = source.read_at(position, 4 + 3)
-        sizes = _Numbers(head[4:])
+        sizes = Fields(head[4:], 0, _damaged, number_bits=70)
         length = sizes.number()
         data = source.read_at(position + 4 + sizes.at, length) if length <= _LARGEST_HEADER else b""
         checked = head[4 : 4 + sizes.at] + data
         if not length or len(data) < length or zlib.crc32(checked) != int.from_bytes(head[:4], "little"):
             raise _damaged()
-        fields = _Numbers(data)
+        fields = Fields(data, 0, _damaged, number_bits=70)
         kind, flags = fields.number(), fields.number()
         extra = fields.number() if flags & 1 else 0
         packed = fields.number() if flags & 2 else 0
@@ -130,7 +105,7 @@ def _entries5(source: Source, context: Context) -> Iterator[Entry]:
 
 
 def _has_record(extra: bytes, wanted: int) -> bool:
-    fields = _Numbers(extra)
+    fields = Fields(extra, 0, _damaged, number_bits=70)
     while fields.at < len(extra):
         size = fields.number()
         start = fields.at
